@@ -1,0 +1,64 @@
+// Everything that running a model needs, opened together.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/cancellation.h"
+#include "engine/base/error.h"
+#include "engine/base/progress.h"
+#include "engine/compute/backend.h"
+#include "engine/compute/device.h"
+#include "engine/latency/latency_table.h"
+#include "engine/model/checkpoint.h"
+#include "engine/routing/routers.h"
+#include "engine/routing/target.h"
+#include "engine/text/tokenizer.h"
+
+namespace flextron {
+
+/// Immutable but for `latency`, which its owner may set when a table was measured.
+struct LoadedModel {
+    std::string name;                                ///< the folder's name, or the bundled model's
+    std::shared_ptr<const Checkpoint> checkpoint;
+    std::shared_ptr<const Tokenizer> tokenizer;      ///< null when the folder has none: then only ids can be read
+    std::string tokenizer_problem;                   ///< why it is null
+    std::shared_ptr<const Routers> routers;          ///< null when there are none
+    std::shared_ptr<const Backend> backend;
+    Device device;
+    std::optional<LatencyTable> latency;             ///< from the user's cache, when one fits
+
+    [[nodiscard]] const ModelConfig& config() const { return checkpoint->config(); }
+    /// What resolveTarget needs; points into this object.
+    [[nodiscard]] TargetContext targetContext(int context = 256, KvRule kv = KvRule::All) const;
+};
+
+struct LoadOptions {
+    DeviceRequest device;
+    ComputeType type = ComputeType::Auto;
+    std::filesystem::path routers; ///< other than the checkpoint's own; empty: routers.safetensors of the folder, if it is there
+};
+
+/// `model` is a checkpoint folder or a bundled model's name; empty means the first bundled one.
+Result<LoadedModel> loadModel(const std::string& model, const LoadOptions& options, const ProgressFn& progress = {},
+                              const CancelToken& cancel = {});
+
+struct ModelEntry {
+    std::string name;
+    std::filesystem::path folder;
+    bool bundled = false;
+};
+/// Bundled models, then those opened lately (most recent first, existing folders only).
+std::vector<ModelEntry> listModels();
+/// Folder of a path or name; NotFound lists the bundled names.
+Result<std::filesystem::path> findModel(const std::string& model);
+/// Puts a folder in front of the recent list in the user's data folder. Failing to is not an error worth stopping for.
+void rememberModel(const std::filesystem::path& folder);
+
+/// 16 hex digits over configuration, tensor names, shapes and a sample of the weights' bytes.
+std::string modelHash(const Checkpoint& checkpoint);
+
+} // namespace flextron

@@ -1,0 +1,68 @@
+// The latency lookup table: what each width costs on the device at hand.
+//
+// Source: Flextron, the latency look-up table that stands in for measuring each sub-network; its form is our choice (docs/method.md).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/base/cancellation.h"
+#include "engine/base/error.h"
+#include "engine/base/progress.h"
+#include "engine/model/config.h"
+#include "engine/model/cost.h"
+#include "engine/model/subnetwork.h"
+
+namespace flextron {
+
+class Backend;
+
+/// Milliseconds a decoded token at batch 1. Additive: fixed part + sum over layers of attention(heads, context) + MLP(width).
+/// Plain value; widths between entries are interpolated linearly.
+struct LatencyTable {
+    static constexpr int kFormatVersion = 1;
+    std::string fingerprint;               ///< device, threads, dtype, engine version, model shape: a table is used on nothing else
+    std::string device;                    ///< for a person: "AMD EPYC, 2 threads"
+    std::string measured_at;               ///< ISO 8601, UTC
+    int repeats = 0;                       ///< medians of this many
+    std::vector<int> mlp_widths;           ///< ascending, from 0
+    std::vector<int> head_counts;          ///< ascending, from 0
+    std::vector<int> contexts;             ///< ascending
+    double fixed_ms = 0;                   ///< embedding, final norm, output head
+    std::vector<double> mlp_ms;            ///< [width], a layer; 0 for width 0
+    std::vector<std::vector<double>> attention_own_ms; ///< [context][heads], a layer, KvRule::Own; 0 for no heads
+    std::vector<std::vector<double>> attention_all_ms; ///< the same under KvRule::All
+    double noise = 0;                      ///< median relative spread of the repeats
+
+    [[nodiscard]] double predictMs(const SubNetwork& subnet, int context, KvRule kv) const;
+};
+
+struct MeasureOptions {
+    std::vector<int> contexts{64, 256};
+    int repeats = 15;
+    bool quick = true; ///< fewer repeats and contexts: about three seconds on a small model
+};
+
+/// Times whole decode steps of `backend` with a sub-block at one width in every layer and the other skipped, and takes differences: so everything is measured
+/// in the loop that generates. Cancelled, it returns Error{Cancelled}.
+Result<LatencyTable> measureLatency(const Backend& backend, const MeasureOptions& options,
+                                    const ProgressFn& progress = {}, const CancelToken& cancel = {});
+
+/// Of a backend on this machine: what a table must match to be used.
+std::string latencyFingerprint(const Backend& backend);
+
+/// The user's cache. readLatencyTable: NotFound when none was measured for this fingerprint; Corrupt names the file.
+std::filesystem::path latencyTablePath(const std::string& fingerprint);
+Result<LatencyTable> readLatencyTable(const std::filesystem::path& file);
+Result<void> writeLatencyTable(const std::filesystem::path& file, const LatencyTable& table);
+
+/// Three entries measured anew against the table.
+struct StaleCheck {
+    double worst_ratio = 1.0; ///< measured over predicted, the one furthest from 1
+    bool stale = false;       ///< off by more than 15 %
+};
+Result<StaleCheck> checkLatencyTable(const LatencyTable& table, const Backend& backend, const CancelToken& cancel = {});
+
+} // namespace flextron

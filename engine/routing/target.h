@@ -1,0 +1,74 @@
+// What the user asks for, and the plan it becomes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/base/error.h"
+#include "engine/latency/latency_table.h"
+#include "engine/model/choice_sets.h"
+#include "engine/model/config.h"
+#include "engine/model/cost.h"
+#include "engine/model/subnetwork.h"
+#include "engine/routing/width_plan.h"
+
+namespace flextron {
+
+enum class Routing {
+    Uniform, ///< the same widths in every layer, found from the cost alone; needs no routers
+    Static,  ///< the static router: one sub-network for the whole text
+    Dynamic, ///< the dynamic routers: each token, layer by layer
+};
+std::string_view routingName(Routing routing);              ///< "uniform", "static", "dynamic"
+Result<Routing> parseRouting(std::string_view name);
+
+struct Target {
+    enum class Kind { Full, Budget, LatencyMs, Parameters, Quality, Explicit };
+    Kind kind = Kind::Full;
+    /// Budget: share of full latency in (0, 1]. LatencyMs: milliseconds a token. Parameters: active parameters a token.
+    /// Quality: allowed rise of validation loss in nats. Unused otherwise.
+    double value = 1.0;
+    SubNetwork subnet; ///< Explicit
+    /// Unset: dynamic where routers exist, else uniform.
+    std::optional<Routing> routing;
+};
+
+/// "12.5M", "7e6", "0.6" (a share when at most 1) to a count of parameters of `config`.
+Result<double> parseParameters(std::string_view text, const ModelConfig& config);
+
+/// What a target is resolved against.
+struct TargetContext {
+    const ModelConfig* config = nullptr;
+    const ChoiceSets* choices = nullptr;
+    const LatencyTable* latency = nullptr;     ///< null: shares of FLOPs stand in for shares of latency, and LatencyMs is refused
+    std::shared_ptr<const Routers> routers;    ///< may be null
+    int context = 256;                         ///< the length at which a latency target holds
+    KvRule kv = KvRule::All;
+};
+
+struct ResolvedTarget {
+    WidthPlan plan;
+    Routing routing = Routing::Uniform;
+    double share = 1.0;                        ///< predicted share of the full model's cost
+    std::optional<double> predicted_ms;        ///< from the table, where there is one
+    std::string cost_basis;                    ///< "latency table" or "FLOPs": what `share` is a share of
+};
+
+/// The best sub-network *not above* the target. A target below the floor is InvalidArgument, and the message names the floor and the nearest target
+/// that can be met. Uniform (our choice): of all pairs of choices, the one with the largest smaller share of width, then the most costly.
+Result<ResolvedTarget> resolveTarget(const Target& target, const TargetContext& context);
+
+/// One stop of the slider: a uniform sub-network and its predicted share of full cost, ascending in share.
+struct Stop {
+    SubNetwork subnet;
+    double share = 1.0;
+    std::optional<double> predicted_ms;
+    std::int64_t parameters = 0;
+};
+/// The distinct results that resolveTarget can give under Routing::Uniform: the slider's ticks.
+std::vector<Stop> uniformStops(const TargetContext& context);
+
+} // namespace flextron
