@@ -1,0 +1,26 @@
+# Qt 6: Core and Test for every test, the rest for the explorer.
+
+set(flextron_qt_components "")
+if(FLEXTRON_TESTS)
+  list(APPEND flextron_qt_components Core Test)
+endif()
+if(FLEXTRON_GUI)
+  list(APPEND flextron_qt_components Core Gui Widgets Svg PrintSupport)
+endif()
+if(flextron_qt_components)
+  list(REMOVE_DUPLICATES flextron_qt_components)
+  find_package(Qt6 6.4 QUIET COMPONENTS ${flextron_qt_components})
+  if(NOT Qt6_FOUND AND FLEXTRON_GUI)
+    message(FATAL_ERROR "Qt 6.4 with ${flextron_qt_components} was not found.\n"
+      "Run scripts/setup (Debian packages qt6-base-dev and qt6-svg-dev), or build without the explorer: -DFLEXTRON_GUI=OFF.")
+  elseif(NOT Qt6_FOUND)
+    message(FATAL_ERROR "The tests need Qt 6 Core and Test (Debian package qt6-base-dev), also without the explorer.\n"
+      "Install it, or build without tests: -DFLEXTRON_TESTS=OFF.")
+  endif()
+endif()
+if(FLEXTRON_GUI)
+  find_package(QCustomPlotQt6 CONFIG QUIET)
+  if(NOT QCustomPlotQt6_FOUND)
+    message(FATAL_ERROR "QCustomPlot for Qt 6 was not found.\nRun scripts/setup (Debian package libqcustomplot-dev), or use -DFLEXTRON_GUI=OFF.")
+  endif()
+endif()
