@@ -9,4 +9,4 @@ QString programTitle()
     return QStringLiteral("Flextron Explorer %1").arg(QLatin1String(version));
 }
 
-}
+} // namespace flextron::ui

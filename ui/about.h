@@ -7,4 +7,4 @@ namespace flextron::ui {
 /// "Flextron Explorer 0.1.0"
 [[nodiscard]] QString programTitle();
 
-}
+} // namespace flextron::ui

@@ -21,4 +21,4 @@ double torchSelfTest(int rows, int inner, int columns)
     return at::matmul(at::ones({rows, inner}), at::ones({inner, columns})).sum().item<double>();
 }
 
-}
+} // namespace flextron

@@ -11,4 +11,4 @@ namespace flextron {
 /// A matrix product of ones; returns the sum of the result (rows * inner * columns). Tells that LibTorch works.
 [[nodiscard]] double torchSelfTest(int rows, int inner, int columns);
 
-}
+} // namespace flextron

@@ -36,9 +36,12 @@ void OneProcessTest::trainingWorks()
 {
     std::vector<std::string> sentences(50, "the cat sat on the mat and the dog ran to the sun");
     std::string model;
-    const auto status = sentencepiece::SentencePieceTrainer::Train(
-        {{"vocab_size", "280"}, {"model_type", "bpe"}, {"byte_fallback", "true"}, {"minloglevel", "2"}, {"hard_vocab_limit", "false"}},
-        sentences, &model);
+    const auto status = sentencepiece::SentencePieceTrainer::Train({{"vocab_size", "280"},
+                                                                    {"model_type", "bpe"},
+                                                                    {"byte_fallback", "true"},
+                                                                    {"minloglevel", "2"},
+                                                                    {"hard_vocab_limit", "false"}},
+                                                                   sentences, &model);
     QVERIFY2(status.ok(), status.ToString().c_str());
     sentencepiece::SentencePieceProcessor tokenizer;
     QVERIFY(tokenizer.LoadFromSerializedProto(model).ok());
