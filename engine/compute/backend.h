@@ -18,14 +18,15 @@
 
 namespace flextron {
 
-/// Keys and values of one text. Owned by the session, never by the model; used by one thread at a time, and with the backend that made it.
+/// Keys and values of one text. Owned by the session, never by the model; used by one thread at a time, and with the
+/// backend that made it.
 class KvCache {
 public:
     virtual ~KvCache() = default;
-    [[nodiscard]] virtual int length() const = 0;   ///< tokens held
+    [[nodiscard]] virtual int length() const = 0; ///< tokens held
     [[nodiscard]] virtual int capacity() const = 0;
-    /// Heads whose K/V every token has, by layer, in query heads: no step may ask for more. KvRule::Own makes a cache of the sub-network's own widths,
-    /// KvRule::All one of the full model's.
+    /// Heads whose K/V every token has, by layer, in query heads: no step may ask for more. KvRule::Own makes a cache
+    /// of the sub-network's own widths, KvRule::All one of the full model's.
     [[nodiscard]] virtual const std::vector<int>& heads() const = 0;
     [[nodiscard]] virtual std::int64_t bytes() const = 0;
     /// Forgets all tokens from `length` on. Precondition: 0 <= length <= length().
@@ -38,21 +39,22 @@ enum class LogitsWanted { None, Last, All };
 
 /// What one pane reads in a step.
 struct StepInput {
-    KvCache* cache = nullptr;                 ///< distinct for every pane
-    std::span<const TokenId> tokens;          ///< appended at cache->length(): one in decode, more in prefill; at least one
+    KvCache* cache = nullptr;        ///< distinct for every pane
+    std::span<const TokenId> tokens; ///< appended at cache->length(): one in decode, more in prefill; at least one
     const WidthPlan* plan = nullptr;
     LogitsWanted logits = LogitsWanted::Last;
 };
 
-/// What came of it, T = tokens read, L = layers. Vectors are reused from step to step: give the same object again and nothing is allocated once warm.
+/// What came of it, T = tokens read, L = layers. Vectors are reused from step to step: give the same object again and
+/// nothing is allocated once warm.
 struct StepOutput {
-    std::vector<float> logits;                ///< [0, 1 or T][vocab_size]
-    std::vector<std::int32_t> heads;          ///< [T][L] query heads used
-    std::vector<std::int32_t> mlp;            ///< [T][L] MLP neurons used
-    std::vector<float> head_probabilities;    ///< [T][L][head choices]; empty without dynamic routers
-    std::vector<float> mlp_probabilities;     ///< [T][L][mlp choices]; empty without dynamic routers
-    std::vector<float> layer_ns;              ///< [T][L] nanoseconds, a layer's time in equal parts over the tokens read together
-    double ns = 0;                            ///< of this pane in this step, everything included
+    std::vector<float> logits;             ///< [0, 1 or T][vocab_size]
+    std::vector<std::int32_t> heads;       ///< [T][L] query heads used
+    std::vector<std::int32_t> mlp;         ///< [T][L] MLP neurons used
+    std::vector<float> head_probabilities; ///< [T][L][head choices]; empty without dynamic routers
+    std::vector<float> mlp_probabilities;  ///< [T][L][mlp choices]; empty without dynamic routers
+    std::vector<float> layer_ns; ///< [T][L] nanoseconds, a layer's time in equal parts over the tokens read together
+    double ns = 0;               ///< of this pane in this step, everything included
 };
 
 /// Immutable after loading, shared by all panes and threads; a sub-network never copies a weight.
@@ -70,12 +72,15 @@ public:
     /// Resident weights.
     [[nodiscard]] virtual std::int64_t weightBytes() const = 0;
 
-    /// A cache for `capacity` tokens (at most max_position_embeddings) holding K/V of `heads[l]` query heads' groups in layer l.
-    [[nodiscard]] virtual Result<std::unique_ptr<KvCache>> newCache(int capacity, const std::vector<int>& heads) const = 0;
+    /// A cache for `capacity` tokens (at most max_position_embeddings) holding K/V of `heads[l]` query heads' groups in
+    /// layer l.
+    [[nodiscard]] virtual Result<std::unique_ptr<KvCache>> newCache(int capacity,
+                                                                    const std::vector<int>& heads) const = 0;
 
-    /// Reads every pane's tokens. Each pane's result is bit for bit what it would be alone. Errors: InvalidArgument for an id outside the vocabulary, a text
-    /// longer than the cache, a plan that does not fit the model, or one that is wider than the cache's K/V (the message says which layer); then no cache has
-    /// changed. Cancelled is looked for before every layer; caches are then as before the call.
+    /// Reads every pane's tokens. Each pane's result is bit for bit what it would be alone. Errors: InvalidArgument for
+    /// an id outside the vocabulary, a text longer than the cache, a plan that does not fit the model, or one that is
+    /// wider than the cache's K/V (the message says which layer); then no cache has changed. Cancelled is looked for
+    /// before every layer; caches are then as before the call.
     [[nodiscard]] virtual Result<void> step(std::span<const StepInput> panes, std::span<StepOutput> outputs,
                                             const CancelToken& cancel = {}) const = 0;
 };

@@ -20,14 +20,15 @@ Result<DeviceRequest> parseDevice(std::string_view text);
 struct Device {
     bool cuda = false;
     int index = 0;
-    std::string name;              ///< "AMD EPYC 9654, 2 threads", "NVIDIA H200"
+    std::string name; ///< "AMD EPYC 9654, 2 threads", "NVIDIA H200"
     /// With Kind::Auto on a CPU: why no GPU is used ("no NVIDIA driver: libcuda.so.1 was not found"). Else empty.
     std::string fallback_reason;
     std::int64_t available_bytes = 0; ///< memory that a model may take now
     [[nodiscard]] std::string id() const { return cuda ? "cuda:" + std::to_string(index) : "cpu"; }
 };
 
-/// Opens CUDA at run time where it is wanted and there. Cuda asked for and not to be had is Error{Device}; Auto falls back to the CPU with a reason.
+/// Opens CUDA at run time where it is wanted and there. Cuda asked for and not to be had is Error{Device}; Auto falls
+/// back to the CPU with a reason.
 Result<Device> chooseDevice(const DeviceRequest& request);
 
 enum class ComputeType { Auto, Float32, BFloat16, Float64 };

@@ -1,0 +1,110 @@
+#include "engine/base/system.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+#include <optional>
+
+namespace flextron {
+namespace {
+
+constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
+
+/// Value of a "Name:   123 kB" line, in bytes.
+std::optional<std::int64_t> procField(const char* file, const std::string& name)
+{
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with(name + ":")) continue;
+        try {
+            return std::stoll(line.substr(name.size() + 1)) * 1024;
+        } catch (const std::exception&) {
+            return std::nullopt;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<std::int64_t> numberInFile(const std::string& file)
+{
+    std::ifstream in(file);
+    std::int64_t value = 0;
+    if (in >> value) return value; // "max" is no number: no limit
+    return std::nullopt;
+}
+
+/// What the version 2 control group of this process leaves.
+std::int64_t controlGroupRoom()
+{
+    std::ifstream in("/proc/self/cgroup");
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("0::")) continue;
+        const std::string folder = "/sys/fs/cgroup" + line.substr(3);
+        const auto limit = numberInFile(folder + "/memory.max");
+        const auto used = numberInFile(folder + "/memory.current");
+        if (limit && used) return std::max<std::int64_t>(0, *limit - *used);
+    }
+    return kUnlimited;
+}
+
+std::int64_t addressSpaceRoom()
+{
+    rlimit limit{};
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnlimited;
+    const std::int64_t used = procField("/proc/self/status", "VmSize").value_or(0);
+    return std::max<std::int64_t>(0, static_cast<std::int64_t>(limit.rlim_cur) - used);
+}
+
+} // namespace
+
+std::string cpuName()
+{
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        // x86 says "model name"; ARM kernels say nothing of the kind.
+        if (!line.starts_with("model name")) continue;
+        const auto colon = line.find(": ");
+        if (colon != std::string::npos) return line.substr(colon + 2);
+    }
+    return "unknown CPU";
+}
+
+int usableProcessors()
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+    return std::max(1, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+std::int64_t availableMemory()
+{
+    const std::int64_t system = procField("/proc/meminfo", "MemAvailable").value_or(kUnlimited);
+    return std::min({system, controlGroupRoom(), addressSpaceRoom()});
+}
+
+std::int64_t residentMemory()
+{
+    return procField("/proc/self/status", "VmRSS").value_or(0);
+}
+
+std::string formatBytes(std::int64_t bytes)
+{
+    constexpr std::array<const char*, 5> units{"bytes", "kB", "MB", "GB", "TB"};
+    double value = static_cast<double>(bytes);
+    std::size_t unit = 0;
+    while (value >= 1000 && unit + 1 < units.size()) {
+        value /= 1000;
+        ++unit;
+    }
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return text.data();
+}
+
+} // namespace flextron
