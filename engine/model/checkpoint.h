@@ -75,7 +75,7 @@ public:
     /// the file leaves it out restored. Throws Failure(Corrupt) for a name that is not there: engine-internal, every name the config implies was checked at opening.
     [[nodiscard]] const TensorView& tensor(const std::string& name) const;
     [[nodiscard]] bool has(const std::string& name) const { return tensors_.contains(name); }
-    /// All tensors the configuration implies, in file order.
+    /// All tensors the configuration implies and nothing else, by name: buffers that old files carry along are left out.
     [[nodiscard]] const std::map<std::string, TensorView>& tensors() const { return tensors_; }
 
 private:
@@ -91,6 +91,7 @@ private:
 };
 
 /// Names and shapes of all tensors that `config` implies, as Hugging Face stores them (GPT-2's Conv1D weights are [in, out]). lm_head only when untied.
+/// A sub-block of width 0 has none, its norm included.
 std::map<std::string, std::vector<std::int64_t>> expectedTensors(const ModelConfig& config);
 
 /// Everything a new checkpoint directory holds. Tokenizer files are copied from `tokenizer_from` when it is not empty.
@@ -98,13 +99,15 @@ struct CheckpointContents {
     ModelConfig config;
     DType dtype = DType::Float32;
     std::vector<NamedTensor> tensors;              ///< complete, as expectedTensors says
+    std::shared_ptr<const void> storage;           ///< keeps alive what `tensors` look at; may be empty when the caller does that
     std::optional<FlextronRecord> record;          ///< none: a plain Hugging Face checkpoint
     std::filesystem::path tokenizer_from;
     std::uint64_t max_shard_bytes = 5'000'000'000; ///< beyond it the weights are sharded, with an index
 };
 
-/// Writes the directory whole or not at all (AtomicFolder). A heterogeneous config is written with its largest sizes in config.json and
-/// `layer_sizes` in flextron.json; only this program can load that one, and the record must then be given.
+/// Writes the directory whole or not at all (AtomicFolder). A config that plain Hugging Face cannot say (ModelConfig::plainHuggingFace) is written with
+/// its largest sizes in config.json and `layer_sizes` in flextron.json (filled in here); only this program can load that one, and the record must be
+/// given. InvalidArgument for tensors that do not fit the config; Io when there is not enough space, before anything is written.
 Result<void> writeCheckpoint(const std::filesystem::path& folder, const CheckpointContents& contents, const ProgressFn& progress = {});
 
 } // namespace flextron

@@ -31,7 +31,9 @@ struct RopeConfig {
     bool operator==(const RopeConfig&) const = default;
 };
 
-/// Sizes of one layer. Equal in every layer of an ordinary model; an extracted heterogeneous sub-network has its own in each.
+/// Sizes of one layer. Equal in every layer of an ordinary model; an extracted heterogeneous sub-network has its own in each. A width of 0
+/// means that the layer does not have the sub-block at all: no weights, no norm, no bias; nothing is added to the residual stream. Heads and
+/// key/value heads are 0 together.
 struct LayerSizes {
     int num_attention_heads = 0;
     int num_key_value_heads = 0;
@@ -49,18 +51,21 @@ struct ModelConfig {
     Activation hidden_act = Activation::Silu;
     double norm_eps = 1e-5;         ///< rms_norm_eps, layer_norm_epsilon
     RopeConfig rope;                ///< unused by GPT-2
-    int sliding_window = 0;         ///< Mistral: each token sees this many, itself included; 0 = all
+    int sliding_window = 0;         ///< Mistral, Qwen2: each token sees this many, itself included; 0 = all
     bool tie_word_embeddings = false;
     bool attention_qkv_bias = false;
     bool attention_output_bias = false;
     bool mlp_bias = false;
+    /// Ids outside the vocabulary, which some files have, are left out: they can neither be read nor written.
     std::optional<std::int32_t> bos_token_id;
     std::vector<std::int32_t> eos_token_ids;
 
     [[nodiscard]] int numLayers() const { return static_cast<int>(layers.size()); }
-    /// Every layer has the same sizes: what plain Hugging Face configs can say.
+    /// Every layer has the same sizes.
     [[nodiscard]] bool uniform() const;
-    /// Query heads that share one key/value head: the unit in which heads are elastic. The same in every layer.
+    /// A plain Hugging Face config can say it: uniform, no sub-block left out, and for GPT-2, which derives the head size, heads * head_dim = hidden_size.
+    [[nodiscard]] bool plainHuggingFace() const;
+    /// Query heads that share one key/value head: the unit in which heads are elastic. The same in every layer; 1 when no layer has attention.
     [[nodiscard]] int headsPerGroup() const;
     /// Largest sizes over the layers; for a uniform model, the sizes.
     [[nodiscard]] LayerSizes maxSizes() const;
@@ -75,7 +80,8 @@ struct ModelConfig {
 /// those known. Understands both rope_theta/rope_scaling and the newer rope_parameters.
 Result<ModelConfig> parseConfig(std::string_view json, const std::filesystem::path& file);
 
-/// config.json of `config` in Hugging Face's keys, loadable by transformers 4 and 5 (`torch_dtype` and `dtype` both given). Precondition: uniform().
+/// config.json of `config` in Hugging Face's keys, loadable by transformers 4 and 5 (`torch_dtype` and `dtype` both given, rope in both forms).
+/// Precondition: plainHuggingFace().
 std::string writeConfig(const ModelConfig& config, std::string_view dtype);
 
 } // namespace flextron

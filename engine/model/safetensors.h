@@ -11,6 +11,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/files.h"
+#include "engine/base/progress.h"
 #include "engine/model/tensor.h"
 
 namespace flextron {
@@ -38,8 +39,8 @@ struct NamedTensor {
     TensorView tensor;
 };
 
-/// Writes `tensors` in the given order through AtomicFile; the header is padded so that data begins at a multiple of 8 bytes.
+/// Writes `tensors` in the given order through AtomicFile; the header is padded so that data begins at a multiple of 8 bytes. `progress` counts bytes.
 Result<void> writeSafetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
-                              const std::map<std::string, std::string>& metadata = {});
+                              const std::map<std::string, std::string>& metadata = {}, const ProgressFn& progress = {});
 
 } // namespace flextron
