@@ -53,28 +53,28 @@ Failure fileFailure(std::string_view doing, const std::filesystem::path& path, i
 {
     const std::string what = "cannot " + std::string(doing) + " " + path.string() + ": ";
     switch (error_number) {
-    case ENOENT:
-        return {ErrorCode::NotFound, what + "it does not exist", "check the path for a typing error"};
+    case ENOENT: return {ErrorCode::NotFound, what + "it does not exist", "check the path for a typing error"};
     case ENOTDIR:
-        return {ErrorCode::NotFound, what + "a part of the path is a file, not a folder", "check the path for a typing error"};
-    case EISDIR:
-        return {ErrorCode::InvalidArgument, what + "it is a folder, not a file", "give the path of a file"};
+        return {ErrorCode::NotFound, what + "a part of the path is a file, not a folder",
+                "check the path for a typing error"};
+    case EISDIR: return {ErrorCode::InvalidArgument, what + "it is a folder, not a file", "give the path of a file"};
     case EACCES:
     case EPERM:
-        return {ErrorCode::Io, what + "permission denied", "choose a folder of your own, or ask its owner for the permission"};
-    case EROFS:
-        return {ErrorCode::Io, what + "the file system is read-only", "choose a folder on another disk"};
+        return {ErrorCode::Io, what + "permission denied",
+                "choose a folder of your own, or ask its owner for the permission"};
+    case EROFS: return {ErrorCode::Io, what + "the file system is read-only", "choose a folder on another disk"};
     case ENOSPC:
         return {ErrorCode::Io, what + "the disk is full", "free some space, or choose a folder on another disk"};
     case EDQUOT:
-        return {ErrorCode::Io, what + "your disk quota is used up", "free some space, or choose a folder on another disk"};
+        return {ErrorCode::Io, what + "your disk quota is used up",
+                "free some space, or choose a folder on another disk"};
     case EFBIG:
         return {ErrorCode::Io, what + "the file would be larger than the file system or a limit allows",
                 "choose a folder on another disk, or raise the limit (ulimit -f)"};
-    case ENAMETOOLONG:
-        return {ErrorCode::InvalidArgument, what + "the name is too long", "choose a shorter name"};
+    case ENAMETOOLONG: return {ErrorCode::InvalidArgument, what + "the name is too long", "choose a shorter name"};
     default:
-        return {ErrorCode::Io, what + std::generic_category().message(error_number), "check the disk and the path, then try again"};
+        return {ErrorCode::Io, what + std::generic_category().message(error_number),
+                "check the disk and the path, then try again"};
     }
 }
 
@@ -98,8 +98,8 @@ void syncFolder(const std::filesystem::path& folder)
 
 std::filesystem::path partialName(const std::filesystem::path& path, int attempt)
 {
-    const std::string name =
-        "." + path.filename().string() + "." + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".partial";
+    const std::string name = "." + path.filename().string() + "." + std::to_string(::getpid()) + "-" +
+                             std::to_string(attempt) + ".partial";
     return path.parent_path() / name;
 }
 
@@ -126,7 +126,9 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path)
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0))
+    : path_(std::move(other.path_))
+    , data_(std::exchange(other.data_, nullptr))
+    , size_(std::exchange(other.size_, 0))
 {
 }
 
@@ -149,7 +151,8 @@ Result<std::string> readFile(const std::filesystem::path& path, std::uint64_t ma
         struct stat status {};
         const Descriptor descriptor(openForReading(path, status));
         const auto tooLarge = [&] {
-            return Failure(ErrorCode::Corrupt, path.string() + " is larger than " + std::to_string(max_bytes) + " bytes",
+            return Failure(ErrorCode::Corrupt,
+                           path.string() + " is larger than " + std::to_string(max_bytes) + " bytes",
                            "a file of this kind is never that large: check that it is the right one");
         };
         if (S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) > max_bytes) throw tooLarge();
@@ -190,7 +193,9 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path)
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : path_(std::move(other.path_)), temporary_(std::move(other.temporary_)), descriptor_(std::exchange(other.descriptor_, -1))
+    : path_(std::move(other.path_))
+    , temporary_(std::move(other.temporary_))
+    , descriptor_(std::exchange(other.descriptor_, -1))
 {
     other.temporary_.clear();
 }

@@ -34,8 +34,8 @@ private:
 /// Reads a whole (small) file. Refuses files above `max_bytes`, so that a hostile one cannot fill the memory.
 Result<std::string> readFile(const std::filesystem::path& path, std::uint64_t max_bytes = 1ull << 30);
 
-/// Writes to a temporary file beside `path`, flushes it to the disk and renames it: after a crash or a full disk either the old
-/// file or the new one is there, never a part. The temporary file is removed on failure.
+/// Writes to a temporary file beside `path`, flushes it to the disk and renames it: after a crash or a full disk either
+/// the old file or the new one is there, never a part. The temporary file is removed on failure.
 class AtomicFile {
 public:
     static Result<AtomicFile> create(const std::filesystem::path& path);

@@ -29,14 +29,16 @@ fs::path cleaned(const fs::path& path)
 fs::path homeFolder()
 {
     if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
-    if (const passwd* entry = ::getpwuid(::getuid()); entry != nullptr && entry->pw_dir != nullptr) return entry->pw_dir;
+    if (const passwd* entry = ::getpwuid(::getuid()); entry != nullptr && entry->pw_dir != nullptr)
+        return entry->pw_dir;
     return fs::temp_directory_path();
 }
 
 /// The XDG Base Directory Specification: relative values are to be ignored.
 fs::path xdgFolder(const char* variable, const char* fallback_below_home)
 {
-    if (const char* value = std::getenv(variable); value != nullptr && *value == '/') return fs::path(value) / "flextron";
+    if (const char* value = std::getenv(variable); value != nullptr && *value == '/')
+        return fs::path(value) / "flextron";
     return homeFolder() / fallback_below_home / "flextron";
 }
 
@@ -45,13 +47,15 @@ fs::path xdgFolder(const char* variable, const char* fallback_below_home)
 Result<AtomicFolder> AtomicFolder::create(const fs::path& path)
 {
     return guarded([&] {
-        if (path.empty()) throw Failure(ErrorCode::InvalidArgument, "the name of the new folder is empty", "give a folder's path");
+        if (path.empty())
+            throw Failure(ErrorCode::InvalidArgument, "the name of the new folder is empty", "give a folder's path");
         AtomicFolder folder;
         folder.path_ = cleaned(path);
         std::error_code code;
         const auto status = fs::symlink_status(folder.path_, code);
         if (fs::exists(status) && !(fs::is_directory(status) && fs::is_empty(folder.path_, code)))
-            throw Failure(ErrorCode::InvalidArgument, "cannot write to " + folder.path_.string() + ": it already exists",
+            throw Failure(ErrorCode::InvalidArgument,
+                          "cannot write to " + folder.path_.string() + ": it already exists",
                           "choose a folder that does not exist yet, or an empty one: nothing is overwritten");
         fs::create_directories(folder.path_.parent_path(), code);
         if (code) throw fileFailure("create", folder.path_.parent_path(), code.value());
@@ -67,7 +71,9 @@ Result<AtomicFolder> AtomicFolder::create(const fs::path& path)
     });
 }
 
-AtomicFolder::AtomicFolder(AtomicFolder&& other) noexcept : path_(std::move(other.path_)), temporary_(std::move(other.temporary_))
+AtomicFolder::AtomicFolder(AtomicFolder&& other) noexcept
+    : path_(std::move(other.path_))
+    , temporary_(std::move(other.temporary_))
 {
     other.temporary_.clear();
 }

@@ -19,11 +19,13 @@ public:
     bool operator()(int depth, Json::parse_event_t event, const Json& parsed)
     {
         if (depth > kMaxDepth)
-            throw Failure(ErrorCode::Corrupt, file_.string() + ": nested deeper than " + std::to_string(kMaxDepth) + " levels", kHint);
+            throw Failure(ErrorCode::Corrupt,
+                          file_.string() + ": nested deeper than " + std::to_string(kMaxDepth) + " levels", kHint);
         if (event == Json::parse_event_t::object_start) keys_.emplace_back();
         if (event == Json::parse_event_t::object_end) keys_.pop_back();
         if (event == Json::parse_event_t::key && !keys_.back().insert(parsed.get_ref<const std::string&>()).second)
-            throw Failure(ErrorCode::Corrupt, file_.string() + ": the key " + describe(parsed) + " stands twice in one object", kHint);
+            throw Failure(ErrorCode::Corrupt,
+                          file_.string() + ": the key " + describe(parsed) + " stands twice in one object", kHint);
         return true;
     }
 
@@ -49,7 +51,9 @@ Json parseJson(std::string_view text, const std::filesystem::path& file)
         const std::string what = exception.what();
         const auto prefix_end = what.find("] ");
         throw Failure(ErrorCode::Corrupt,
-                      file.string() + ": not valid JSON: " + (prefix_end == std::string::npos ? what : what.substr(prefix_end + 2)), kHint);
+                      file.string() +
+                          ": not valid JSON: " + (prefix_end == std::string::npos ? what : what.substr(prefix_end + 2)),
+                      kHint);
     }
 }
 
@@ -61,11 +65,14 @@ std::string describe(const Json& value)
 }
 
 JsonObject::JsonObject(const Json& json, std::string where, std::string path)
-    : json_(&json), where_(std::move(where)), path_(std::move(path))
+    : json_(&json)
+    , where_(std::move(where))
+    , path_(std::move(path))
 {
     if (!json.is_object())
         throw Failure(ErrorCode::Corrupt,
-                      where_ + ": " + (path_.empty() ? "the file" : "\"" + path_ + "\"") + " must hold an object {...}, found " + describe(json),
+                      where_ + ": " + (path_.empty() ? "the file" : "\"" + path_ + "\"") +
+                          " must hold an object {...}, found " + describe(json),
                       kHint);
 }
 
@@ -100,20 +107,24 @@ std::string JsonObject::quoted(const std::string& key) const
 
 void JsonObject::mustBe(const std::string& key, const std::string& what) const
 {
-    throw Failure(ErrorCode::Corrupt, where_ + ": " + quoted(key) + " must be " + what + ", found " + describe(at(key)), kHint);
+    throw Failure(ErrorCode::Corrupt, where_ + ": " + quoted(key) + " must be " + what + ", found " + describe(at(key)),
+                  kHint);
 }
 
 std::int64_t JsonObject::integer(const std::string& key, std::int64_t min, std::int64_t max) const
 {
     const Json& value = at(key);
-    const bool fits = value.is_number_unsigned() ? max >= 0 && value.get<std::uint64_t>() <= static_cast<std::uint64_t>(max) &&
-                                                       (min < 0 || value.get<std::uint64_t>() >= static_cast<std::uint64_t>(min))
-                                                 : value.is_number_integer() && value.get<std::int64_t>() >= min && value.get<std::int64_t>() <= max;
+    const bool fits = value.is_number_unsigned()
+                          ? max >= 0 && value.get<std::uint64_t>() <= static_cast<std::uint64_t>(max) &&
+                                (min < 0 || value.get<std::uint64_t>() >= static_cast<std::uint64_t>(min))
+                          : value.is_number_integer() && value.get<std::int64_t>() >= min &&
+                                value.get<std::int64_t>() <= max;
     if (!fits) mustBe(key, "a whole number from " + std::to_string(min) + " to " + std::to_string(max));
     return value.get<std::int64_t>();
 }
 
-std::int64_t JsonObject::integer(const std::string& key, std::int64_t min, std::int64_t max, std::int64_t fallback) const
+std::int64_t JsonObject::integer(const std::string& key, std::int64_t min, std::int64_t max,
+                                 std::int64_t fallback) const
 {
     return has(key) ? integer(key, min, max) : fallback;
 }
@@ -161,15 +172,18 @@ JsonObject JsonObject::object(const std::string& key) const
 const std::vector<Json>& JsonObject::array(const std::string& key, std::size_t max_size) const
 {
     const Json& value = at(key);
-    if (!value.is_array() || value.size() > max_size) mustBe(key, "a list of at most " + std::to_string(max_size) + " entries");
+    if (!value.is_array() || value.size() > max_size)
+        mustBe(key, "a list of at most " + std::to_string(max_size) + " entries");
     return value.get_ref<const std::vector<Json>&>();
 }
 
-std::vector<std::int64_t> JsonObject::integers(const std::string& key, std::int64_t min, std::int64_t max, std::size_t max_size) const
+std::vector<std::int64_t> JsonObject::integers(const std::string& key, std::int64_t min, std::int64_t max,
+                                               std::size_t max_size) const
 {
     std::vector<std::int64_t> values;
     for (const Json& entry : array(key, max_size)) {
-        if (!entry.is_number_integer() || (entry.is_number_unsigned() && entry.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) ||
+        if (!entry.is_number_integer() ||
+            (entry.is_number_unsigned() && entry.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) ||
             entry.get<std::int64_t>() < min || entry.get<std::int64_t>() > max)
             mustBe(key, "a list of whole numbers from " + std::to_string(min) + " to " + std::to_string(max));
         values.push_back(entry.get<std::int64_t>());
@@ -182,7 +196,8 @@ std::vector<double> JsonObject::numbers(const std::string& key, double min, doub
     std::vector<double> values;
     for (const Json& entry : array(key, max_size)) {
         values.push_back(entry.is_number() ? entry.get<double>() : NAN);
-        if (!(values.back() >= min && values.back() <= max)) mustBe(key, "a list of numbers from " + plain(min) + " to " + plain(max));
+        if (!(values.back() >= min && values.back() <= max))
+            mustBe(key, "a list of numbers from " + plain(min) + " to " + plain(max));
     }
     return values;
 }
@@ -197,7 +212,9 @@ void JsonObject::allowOnly(std::initializer_list<std::string_view> keys) const
     for (const auto& [key, value] : json_->items()) {
         bool known = false;
         for (const std::string_view allowed : keys) known = known || key == allowed;
-        if (!known) throw Failure(ErrorCode::Corrupt, where_ + ": " + quoted(key) + " is not a key that this format knows", kHint);
+        if (!known)
+            throw Failure(ErrorCode::Corrupt, where_ + ": " + quoted(key) + " is not a key that this format knows",
+                          kHint);
     }
 }
 

@@ -1,4 +1,5 @@
-// Reading JSON from files that nobody vouches for: every field typed, range-checked, and named in the message. Not a public header.
+// Reading JSON from files that nobody vouches for: every field typed, range-checked, and named in the message. Not a
+// public header.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ namespace flextron {
 
 using Json = nlohmann::json;
 
-/// Throws Failure(Corrupt) naming `file` and the place: broken syntax, invalid UTF-8, the same key twice in an object, nesting deeper than 64.
+/// Throws Failure(Corrupt) naming `file` and the place: broken syntax, invalid UTF-8, the same key twice in an object,
+/// nesting deeper than 64.
 Json parseJson(std::string_view text, const std::filesystem::path& file);
 
 /// A value for a message: its JSON on one line, cut short.
@@ -25,16 +27,18 @@ std::string describe(const Json& value);
 /// `config.json: "hidden_size" must be a whole number from 1 to 1048576, found "abc"`. Does not own the JSON.
 class JsonObject {
 public:
-    /// `where`: the file's name. `path`: of the object inside the file, "" for the outermost one, else "rope_parameters".
+    /// `where`: the file's name. `path`: of the object inside the file, "" for the outermost one, else
+    /// "rope_parameters".
     JsonObject(const Json& json, std::string where, std::string path = {});
 
-    [[nodiscard]] bool contains(const std::string& key) const; ///< there, be it null
-    [[nodiscard]] bool has(const std::string& key) const;      ///< there, and not null
+    [[nodiscard]] bool contains(const std::string& key) const;    ///< there, be it null
+    [[nodiscard]] bool has(const std::string& key) const;         ///< there, and not null
     [[nodiscard]] const Json* find(const std::string& key) const; ///< null pointer when absent or null
     [[nodiscard]] const Json& at(const std::string& key) const;   ///< throws when absent or null
 
     [[nodiscard]] std::int64_t integer(const std::string& key, std::int64_t min, std::int64_t max) const;
-    [[nodiscard]] std::int64_t integer(const std::string& key, std::int64_t min, std::int64_t max, std::int64_t fallback) const;
+    [[nodiscard]] std::int64_t integer(const std::string& key, std::int64_t min, std::int64_t max,
+                                       std::int64_t fallback) const;
     /// Finite, min <= value <= max.
     [[nodiscard]] double number(const std::string& key, double min, double max) const;
     [[nodiscard]] double number(const std::string& key, double min, double max, double fallback) const;
@@ -45,8 +49,10 @@ public:
     [[nodiscard]] JsonObject object(const std::string& key) const;
     /// The array's elements; throws when it is not an array or has more than `max_size`.
     [[nodiscard]] const std::vector<Json>& array(const std::string& key, std::size_t max_size) const;
-    [[nodiscard]] std::vector<std::int64_t> integers(const std::string& key, std::int64_t min, std::int64_t max, std::size_t max_size) const;
-    [[nodiscard]] std::vector<double> numbers(const std::string& key, double min, double max, std::size_t max_size) const;
+    [[nodiscard]] std::vector<std::int64_t> integers(const std::string& key, std::int64_t min, std::int64_t max,
+                                                     std::size_t max_size) const;
+    [[nodiscard]] std::vector<double> numbers(const std::string& key, double min, double max,
+                                              std::size_t max_size) const;
 
     /// An array's element as an object, its path "layers[3]".
     [[nodiscard]] JsonObject element(const std::string& key, std::size_t index) const;

@@ -13,8 +13,9 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Tokenizer files of either kind and what transformers reads beside them.
-constexpr std::array kTokenizerFiles{"tokenizer.model", "tokenizer.json",          "vocab.json",        "merges.txt",
-                                     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"};
+constexpr std::array kTokenizerFiles{"tokenizer.model",   "tokenizer.json",        "vocab.json",
+                                     "merges.txt",        "tokenizer_config.json", "special_tokens_map.json",
+                                     "added_tokens.json", "generation_config.json"};
 
 /// The config that config.json shall hold: uniform, with the largest sizes, when layer_sizes has the true ones.
 ModelConfig plainConfig(const ModelConfig& config)
@@ -32,15 +33,22 @@ ModelConfig plainConfig(const ModelConfig& config)
 
 void checkTensors(const CheckpointContents& contents)
 {
-    const auto refuse = [](const std::string& what) { throw Failure(ErrorCode::InvalidArgument, "cannot write the checkpoint: " + what, "give the tensors that the configuration implies"); };
+    const auto refuse = [](const std::string& what) {
+        throw Failure(ErrorCode::InvalidArgument, "cannot write the checkpoint: " + what,
+                      "give the tensors that the configuration implies");
+    };
     const auto expected = expectedTensors(contents.config);
     for (const auto& [name, tensor] : contents.tensors) {
         const auto found = expected.find(name);
         if (found == expected.end()) refuse("tensor \"" + name + "\" has no place in the model");
-        if (found->second != tensor.shape) refuse("tensor \"" + name + "\" has shape " + shapeString(tensor.shape) + ", expected " + shapeString(found->second));
+        if (found->second != tensor.shape)
+            refuse("tensor \"" + name + "\" has shape " + shapeString(tensor.shape) + ", expected " +
+                   shapeString(found->second));
     }
     // A name given twice is refused by the writer, so equal counts mean that all are there.
-    if (contents.tensors.size() != expected.size()) refuse(std::to_string(contents.tensors.size()) + " tensors are given, the model has " + std::to_string(expected.size()));
+    if (contents.tensors.size() != expected.size())
+        refuse(std::to_string(contents.tensors.size()) + " tensors are given, the model has " +
+               std::to_string(expected.size()));
 }
 
 /// Consecutive tensors, each shard at most `max_bytes` unless a single tensor is larger.
@@ -69,7 +77,8 @@ std::string shardName(std::size_t index, std::size_t count)
     return name.data();
 }
 
-void writeWeights(const fs::path& folder, const CheckpointContents& contents, std::uint64_t total_bytes, const ProgressFn& progress)
+void writeWeights(const fs::path& folder, const CheckpointContents& contents, std::uint64_t total_bytes,
+                  const ProgressFn& progress)
 {
     const auto shards = splitIntoShards(contents.tensors, contents.max_shard_bytes);
     Json weight_map = Json::object();
@@ -107,7 +116,9 @@ void checkSpace(const fs::path& folder, const fs::path& name, std::uint64_t byte
     std::error_code code;
     const auto space = fs::space(folder, code);
     if (!code && space.available < bytes)
-        throw Failure(ErrorCode::Io, "cannot write " + name.string() + ": the disk is full: " + std::to_string(bytes) + " bytes are needed, " + std::to_string(space.available) + " are free",
+        throw Failure(ErrorCode::Io,
+                      "cannot write " + name.string() + ": the disk is full: " + std::to_string(bytes) +
+                          " bytes are needed, " + std::to_string(space.available) + " are free",
                       "free some space, or choose a folder on another disk");
 }
 
@@ -118,14 +129,17 @@ Result<void> writeCheckpoint(const fs::path& folder, const CheckpointContents& c
     return guarded([&] {
         const bool plain = contents.config.plainHuggingFace();
         if (!plain && !contents.record)
-            throw Failure(ErrorCode::InvalidArgument, "cannot write the checkpoint: its layers differ, and there is no record to hold their sizes", "give a record (flextron.json)");
+            throw Failure(ErrorCode::InvalidArgument,
+                          "cannot write the checkpoint: its layers differ, and there is no record to hold their sizes",
+                          "give a record (flextron.json)");
         checkTensors(contents);
         std::uint64_t total_bytes = 0;
         for (const NamedTensor& tensor : contents.tensors) total_bytes += tensor.tensor.bytes.size();
 
         auto target = AtomicFolder::create(folder).orThrow();
         checkSpace(target.path(), folder, total_bytes);
-        writeFile(target.path() / "config.json", writeConfig(plainConfig(contents.config), torchName(contents.dtype))).orThrow();
+        writeFile(target.path() / "config.json", writeConfig(plainConfig(contents.config), torchName(contents.dtype)))
+            .orThrow();
         if (contents.record) {
             FlextronRecord record = *contents.record;
             record.layer_sizes = plain ? std::vector<LayerSizes>{} : contents.config.layers;

@@ -19,7 +19,8 @@ const char* architectureName(Family family)
     return "";
 }
 
-/// rope_parameters (transformers 5) and rope_theta with rope_scaling (transformers 4): each version reads its own and they agree.
+/// rope_parameters (transformers 5) and rope_theta with rope_scaling (transformers 4): each version reads its own and
+/// they agree.
 void writeRope(const RopeConfig& rope, Json& json)
 {
     Json scaling = nullptr;
@@ -88,14 +89,10 @@ std::string writeConfig(const ModelConfig& config, std::string_view dtype)
     json["torch_dtype"] = dtype;
     json["dtype"] = dtype;
     json["bos_token_id"] = config.bos_token_id ? Json(*config.bos_token_id) : Json(nullptr);
-    if (config.eos_token_ids.size() == 1)
-        json["eos_token_id"] = config.eos_token_ids.front();
-    else
-        json["eos_token_id"] = config.eos_token_ids.empty() ? Json(nullptr) : Json(config.eos_token_ids);
-    if (config.isGpt())
-        writeGpt2(config, json);
-    else
-        writeLlamaLike(config, json);
+    if (config.eos_token_ids.size() == 1) json["eos_token_id"] = config.eos_token_ids.front();
+    else json["eos_token_id"] = config.eos_token_ids.empty() ? Json(nullptr) : Json(config.eos_token_ids);
+    if (config.isGpt()) writeGpt2(config, json);
+    else writeLlamaLike(config, json);
     return json.dump(2) + "\n";
 }
 

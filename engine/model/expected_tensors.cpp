@@ -37,7 +37,9 @@ void addGpt2Layer(const ModelConfig& config, const LayerSizes& sizes, const std:
     const std::int64_t d = config.hidden_size;
     const std::int64_t q = std::int64_t{sizes.num_attention_heads} * config.head_dim;
     const std::int64_t m = sizes.intermediate_size;
-    const auto addNorm = [&](const std::string& name) { tensors[layer + name + ".weight"] = tensors[layer + name + ".bias"] = {d}; };
+    const auto addNorm = [&](const std::string& name) {
+        tensors[layer + name + ".weight"] = tensors[layer + name + ".bias"] = {d};
+    };
     // Conv1D: the weight is [in, out].
     const auto addConv1D = [&](const std::string& name, std::int64_t in, std::int64_t out) {
         tensors[layer + name + ".weight"] = {in, out};
@@ -64,10 +66,8 @@ std::map<std::string, std::vector<std::int64_t>> expectedTensors(const ModelConf
     Tensors tensors;
     for (int l = 0; l < config.numLayers(); ++l) {
         const LayerSizes& sizes = config.layers[static_cast<std::size_t>(l)];
-        if (config.isGpt())
-            addGpt2Layer(config, sizes, "transformer.h." + std::to_string(l) + ".", tensors);
-        else
-            addLlamaLayer(config, sizes, "model.layers." + std::to_string(l) + ".", tensors);
+        if (config.isGpt()) addGpt2Layer(config, sizes, "transformer.h." + std::to_string(l) + ".", tensors);
+        else addLlamaLayer(config, sizes, "model.layers." + std::to_string(l) + ".", tensors);
     }
     if (config.isGpt()) {
         tensors["transformer.wte.weight"] = {vocabulary, d};

@@ -37,7 +37,8 @@ std::vector<float> parseFloats(const JsonObject& json, const std::string& key, b
 {
     const auto numbers = json.numbers(key, 0, FLT_MAX, kMaxWidth);
     std::vector<float> values(numbers.size());
-    std::transform(numbers.begin(), numbers.end(), values.begin(), [](double number) { return static_cast<float>(number); });
+    std::transform(numbers.begin(), numbers.end(), values.begin(),
+                   [](double number) { return static_cast<float>(number); });
     if (descending && !std::is_sorted(values.begin(), values.end(), std::greater<>()))
         json.mustBe(key, "a descending list, as \"sorted\" says");
     return values;
@@ -71,13 +72,18 @@ Json importanceToJson(const ImportanceReport& report)
     Json layers = Json::array();
     for (std::size_t l = 0; l < report.mlp.size(); ++l)
         layers.push_back({{"mlp", floatsToJson(report.mlp[l])}, {"groups", floatsToJson(report.groups.at(l))}});
-    return {{"text", report.text}, {"sequences", report.sequences}, {"tokens", report.tokens}, {"sorted", report.sorted}, {"layers", layers}};
+    return {{"text", report.text},
+            {"sequences", report.sequences},
+            {"tokens", report.tokens},
+            {"sorted", report.sorted},
+            {"layers", layers}};
 }
 
 std::vector<double> parseBudgets(const JsonObject& json)
 {
     auto budgets = json.numbers("budget_list", 1e-6, 1.0, kMaxChoices);
-    const bool strictly_descending = std::adjacent_find(budgets.begin(), budgets.end(), std::less_equal<>()) == budgets.end();
+    const bool strictly_descending = std::adjacent_find(budgets.begin(), budgets.end(), std::less_equal<>()) ==
+                                     budgets.end();
     if (!budgets.empty() && (budgets.front() != 1.0 || !strictly_descending))
         json.mustBe("budget_list", "a list that begins with 1 and descends");
     return budgets;
@@ -97,10 +103,14 @@ Result<FlextronRecord> parseFlextronRecord(std::string_view text, const std::fil
     return guarded([&] {
         const Json document = parseJson(text, file);
         const JsonObject json(document, file.string());
-        if (const auto version = json.integer("format_version", 1, INT32_MAX); version != FlextronRecord::kFormatVersion)
-            throw Failure(ErrorCode::Unsupported, file.string() + ": format version " + std::to_string(version) + ", this program knows " + std::to_string(FlextronRecord::kFormatVersion),
+        if (const auto version = json.integer("format_version", 1, INT32_MAX);
+            version != FlextronRecord::kFormatVersion)
+            throw Failure(ErrorCode::Unsupported,
+                          file.string() + ": format version " + std::to_string(version) + ", this program knows " +
+                              std::to_string(FlextronRecord::kFormatVersion),
                           "update Flextron Explorer");
-        json.allowOnly({"format_version", "choices", "budget_list", "importance", "base_training_tokens", "stages", "layer_sizes"});
+        json.allowOnly({"format_version", "choices", "budget_list", "importance", "base_training_tokens", "stages",
+                        "layer_sizes"});
         FlextronRecord record;
         const JsonObject choices = json.object("choices");
         choices.allowOnly({"mlp_int_list", "head_int_list"});
@@ -111,7 +121,8 @@ Result<FlextronRecord> parseFlextronRecord(std::string_view text, const std::fil
         for (std::size_t i = 0; i < json.array("stages", kMaxStages).size(); ++i) {
             const JsonObject stage = json.element("stages", i);
             stage.allowOnly({"name", "tokens", "seconds"});
-            record.stages.push_back({stage.text("name"), stage.integer("tokens", 0, INT64_MAX), stage.number("seconds", 0, 1e15)});
+            record.stages.push_back(
+                {stage.text("name"), stage.integer("tokens", 0, INT64_MAX), stage.number("seconds", 0, 1e15)});
         }
         for (std::size_t l = 0; l < json.array("layer_sizes", kMaxLayers).size(); ++l)
             record.layer_sizes.push_back(parseLayerSizes(json.element("layer_sizes", l)));
@@ -122,19 +133,21 @@ Result<FlextronRecord> parseFlextronRecord(std::string_view text, const std::fil
 std::string writeFlextronRecord(const FlextronRecord& record)
 {
     Json stages = Json::array();
-    for (const TrainingStage& stage : record.stages) stages.push_back({{"name", stage.name}, {"tokens", stage.tokens}, {"seconds", stage.seconds}});
+    for (const TrainingStage& stage : record.stages)
+        stages.push_back({{"name", stage.name}, {"tokens", stage.tokens}, {"seconds", stage.seconds}});
     Json layer_sizes = Json::array();
     for (const LayerSizes& sizes : record.layer_sizes)
         layer_sizes.push_back({{"num_attention_heads", sizes.num_attention_heads},
                                {"num_key_value_heads", sizes.num_key_value_heads},
                                {"intermediate_size", sizes.intermediate_size}});
-    const Json json = {{"format_version", FlextronRecord::kFormatVersion},
-                       {"choices", {{"mlp_int_list", record.choices.mlp_int_list}, {"head_int_list", record.choices.head_int_list}}},
-                       {"budget_list", record.budget_list},
-                       {"importance", record.importance ? importanceToJson(*record.importance) : Json(nullptr)},
-                       {"base_training_tokens", record.base_training_tokens},
-                       {"stages", stages},
-                       {"layer_sizes", layer_sizes}};
+    const Json json = {
+        {"format_version", FlextronRecord::kFormatVersion},
+        {"choices", {{"mlp_int_list", record.choices.mlp_int_list}, {"head_int_list", record.choices.head_int_list}}},
+        {"budget_list", record.budget_list},
+        {"importance", record.importance ? importanceToJson(*record.importance) : Json(nullptr)},
+        {"base_training_tokens", record.base_training_tokens},
+        {"stages", stages},
+        {"layer_sizes", layer_sizes}};
     return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -19,8 +19,9 @@ namespace flextron {
 /// One mapped file. Views stay valid as long as the object lives. Immutable; any thread.
 class SafetensorsFile {
 public:
-    /// Checks everything before anything is used: header inside the file, JSON well-formed, known dtypes, non-negative shapes whose product does
-    /// not overflow, offsets inside the data, in order, matching the shape, covering the data without overlap or gap. Corrupt names file and tensor.
+    /// Checks everything before anything is used: header inside the file, JSON well-formed, known dtypes, non-negative
+    /// shapes whose product does not overflow, offsets inside the data, in order, matching the shape, covering the data
+    /// without overlap or gap. Corrupt names file and tensor.
     static Result<SafetensorsFile> open(const std::filesystem::path& path);
 
     [[nodiscard]] const std::map<std::string, TensorView>& tensors() const { return tensors_; }
@@ -39,7 +40,8 @@ struct NamedTensor {
     TensorView tensor;
 };
 
-/// Writes `tensors` in the given order through AtomicFile; the header is padded so that data begins at a multiple of 8 bytes. `progress` counts bytes.
+/// Writes `tensors` in the given order through AtomicFile; the header is padded so that data begins at a multiple of 8
+/// bytes. `progress` counts bytes.
 Result<void> writeSafetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
                               const std::map<std::string, std::string>& metadata = {}, const ProgressFn& progress = {});
 

@@ -13,8 +13,10 @@
 
 namespace flextron {
 
-/// Plain value. In layer l the first mlp[l] hidden neurons and the first heads[l] query heads exist (whole groups under grouped-query
-/// attention); 0 skips the sub-block. Source: Flextron, nested elastic MLP and MHA; that 0 is allowed by hand is our choice.
+/// Plain value. In layer l the first mlp[l] hidden neurons and the first heads[l] query heads exist (whole groups under
+/// grouped-query attention); 0 skips the sub-block: nothing is added to the residual stream, neither the output bias.
+/// (At a width above 0 the output bias is always added whole.) Source: Flextron, nested elastic MLP and MHA; that 0 is
+/// allowed by hand is our choice.
 struct SubNetwork {
     std::vector<int> mlp;
     std::vector<int> heads;
@@ -24,6 +26,8 @@ struct SubNetwork {
 };
 
 SubNetwork fullSubNetwork(const ModelConfig& config);
+/// The narrowest choice in every layer; in a layer that is narrower still (a model that is not uniform), the whole
+/// layer.
 SubNetwork smallestSubNetwork(const ModelConfig& config, const ChoiceSets& choices);
 /// The same widths in every layer. Precondition: they fit (see validateSubNetwork).
 SubNetwork uniformSubNetwork(const ModelConfig& config, int mlp, int heads);
@@ -40,8 +44,9 @@ std::string toString(const SubNetwork& subnet);
 std::string toJson(const SubNetwork& subnet);
 /// Header "layer,mlp,heads", one line a layer.
 std::string toCsv(const SubNetwork& subnet);
-/// Reads any of the three forms (told apart by their first characters) and checks the result against `config`. In the text form a single
-/// width without "*" stands for all layers when it is the only one. InvalidArgument says where and what was expected.
+/// Reads any of the three forms (told apart by their first characters) and checks the result against `config`. In the
+/// text form a single width without "*" stands for all layers when it is the only one. InvalidArgument says where and
+/// what was expected.
 Result<SubNetwork> parseSubNetwork(std::string_view text, const ModelConfig& config);
 
 /// FNV-1a over the widths.

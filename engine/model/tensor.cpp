@@ -48,7 +48,8 @@ template <class Element, class Store> void forEachElement(const TensorView& tens
 /// Bits of one format, repeated over the lanes of a 64-bit word.
 struct ExponentLanes {
     std::uint64_t mask; ///< the exponent
-    std::uint64_t unit; ///< its lowest bit: added to an exponent of ones it carries into the sign, which `mask` has cleared
+    std::uint64_t
+        unit; ///< its lowest bit: added to an exponent of ones it carries into the sign, which `mask` has cleared
     std::uint64_t sign;
 };
 
@@ -119,16 +120,19 @@ std::vector<float> toFloat(const TensorView& tensor)
         if (!values.empty()) std::memcpy(values.data(), tensor.bytes.data(), values.size() * sizeof(float));
         return values;
     case DType::Float16:
-        forEachElement<std::uint16_t>(tensor, [&](std::size_t i, std::uint16_t bits) { values[i] = float16ToFloat(bits); });
+        forEachElement<std::uint16_t>(tensor,
+                                      [&](std::size_t i, std::uint16_t bits) { values[i] = float16ToFloat(bits); });
         return values;
     case DType::BFloat16:
-        forEachElement<std::uint16_t>(tensor, [&](std::size_t i, std::uint16_t bits) { values[i] = bfloat16ToFloat(bits); });
+        forEachElement<std::uint16_t>(tensor,
+                                      [&](std::size_t i, std::uint16_t bits) { values[i] = bfloat16ToFloat(bits); });
         return values;
     case DType::Float64:
         forEachElement<double>(tensor, [&](std::size_t i, double value) { values[i] = static_cast<float>(value); });
         return values;
     default:
-        throw Failure(ErrorCode::Unsupported, "a tensor of type " + std::string(torchName(tensor.dtype)) + " cannot be read as floating point",
+        throw Failure(ErrorCode::Unsupported,
+                      "a tensor of type " + std::string(torchName(tensor.dtype)) + " cannot be read as floating point",
                       "weights must be float32, float16, bfloat16 or float64");
     }
 }
@@ -137,7 +141,7 @@ Result<void> checkFinite(const TensorView& tensor, std::string_view name)
 {
     return guarded([&] {
         const ExponentLanes lanes = exponentLanes(tensor.dtype);
-        if (lanes.mask == 0) return; // whole numbers are always finite
+        if (lanes.mask == 0) return;                         // whole numbers are always finite
         constexpr std::size_t kBlock = std::size_t{1} << 16; // bytes; a multiple of every element's size
         for (std::size_t begin = 0; begin < tensor.bytes.size(); begin += kBlock) {
             const auto block = tensor.bytes.subspan(begin, std::min(kBlock, tensor.bytes.size() - begin));
@@ -148,7 +152,8 @@ Result<void> checkFinite(const TensorView& tensor, std::string_view name)
             const TensorView one{tensor.dtype, {1}, block.subspan(index * element, element)};
             // A float64 beyond float's range would turn into an infinity here, but only true ones get this far.
             throw Failure(ErrorCode::Corrupt,
-                          "tensor \"" + std::string(name) + "\" holds " + (std::isnan(toFloat(one)[0]) ? "NaN" : "an infinity") + " at element " +
+                          "tensor \"" + std::string(name) + "\" holds " +
+                              (std::isnan(toFloat(one)[0]) ? "NaN" : "an infinity") + " at element " +
                               std::to_string(begin / element + index) + " of " + std::to_string(tensor.elements()),
                           "the weights are damaged, or their training diverged: use another checkpoint");
         }

@@ -35,8 +35,8 @@ std::string shapeString(std::span<const std::int64_t> shape);
 /// Element-wise to float32 (F32, F16, BF16, F64). Throws Failure(Unsupported) for other types: engine-internal.
 std::vector<float> toFloat(const TensorView& tensor);
 
-/// Corrupt when a floating-point tensor holds a NaN or an infinity, naming `name` and the first such element. Reads at the speed of the memory, so
-/// that whoever converts or loads weights can check every one of them.
+/// Corrupt when a floating-point tensor holds a NaN or an infinity, naming `name` and the first such element. Reads at
+/// the speed of the memory, so that whoever converts or loads weights can check every one of them.
 Result<void> checkFinite(const TensorView& tensor, std::string_view name);
 
 } // namespace flextron
