@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "engine/base/system.h"
+#include "engine/cuda/loader.h"
 
 namespace flextron {
 namespace {
@@ -18,6 +19,27 @@ Device cpuDevice(std::string reason)
     device.fallback_reason = std::move(reason);
     device.available_bytes = availableMemory();
     return device;
+}
+
+/// Why no GPU can be used; empty when one can. cudaSupport() comes before the question to LibTorch, which remembers a
+/// "no".
+std::string whyNoGpu()
+{
+    const CudaSupport& support = cudaSupport();
+    if (!support.torchReady()) return support.torchReason();
+    if (!support.kernelsReady()) return support.kernelsReason();
+    return at::hasCUDA() ? "" : "LibTorch sees no GPU";
+}
+
+Device gpuDevice(int index)
+{
+    const std::vector<Gpu> gpus = cudaSupport().gpus().orThrow();
+    if (index >= static_cast<int>(gpus.size()))
+        throw Failure(ErrorCode::Device,
+                      "GPU " + std::to_string(index) + " does not exist: there are " + std::to_string(gpus.size()),
+                      "count from 0: cuda:0 is the first");
+    const Gpu& gpu = gpus[static_cast<std::size_t>(index)];
+    return {true, index, gpu.name, "", static_cast<std::int64_t>(gpu.free_bytes)};
 }
 
 } // namespace
@@ -72,8 +94,12 @@ int threads()
 Result<Device> chooseDevice(const DeviceRequest& request)
 {
     return guarded([&] {
-        return cpuDevice("");
-        (void)request;
+        if (request.kind == DeviceRequest::Kind::Cpu) return cpuDevice("");
+        std::string reason = whyNoGpu();
+        if (reason.empty()) return gpuDevice(request.index);
+        if (request.kind == DeviceRequest::Kind::Cuda)
+            throw Failure(ErrorCode::Device, "no GPU can be used: " + reason, "use --device cpu");
+        return cpuDevice(std::move(reason));
     });
 }
 
