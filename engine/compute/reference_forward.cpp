@@ -68,6 +68,7 @@ at::Tensor embed(const ReferenceWeights& weights, const at::Tensor& ids, int fir
 
 at::Tensor normalise(const ModelConfig& config, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias)
 {
+    if (!weight.defined()) return x; // a layer without this sub-block (width 0): nothing reads the result
     if (config.isGpt()) return at::layer_norm(x, {x.size(-1)}, weight, bias, config.norm_eps);
     // Squares of 16-bit values overflow or lose their low bits: the mean is taken in float32, as Hugging Face does.
     const at::Tensor wide = isNarrow(x) ? x.to(at::kFloat) : x;

@@ -81,10 +81,9 @@ ReferenceLayer readLlamaLayer(TensorReader& reader, const ModelConfig& config, i
     const std::string prefix = "model.layers." + std::to_string(index) + ".";
     ReferenceLayer layer;
     layer.sizes = config.layers[static_cast<std::size_t>(index)];
-    layer.attention_norm = reader.read(prefix + "input_layernorm.weight");
-    layer.mlp_norm = reader.read(prefix + "post_attention_layernorm.weight");
     const std::string attention = prefix + "self_attn.";
-    if (layer.sizes.num_attention_heads > 0) {
+    if (layer.sizes.num_attention_heads > 0) { // a sub-block of width 0 has no tensors, its norm included
+        layer.attention_norm = reader.read(prefix + "input_layernorm.weight");
         const bool bias = config.attention_qkv_bias;
         layer.q = reader.read(attention + "q_proj.weight");
         layer.k = reader.read(attention + "k_proj.weight");
@@ -97,6 +96,7 @@ ReferenceLayer readLlamaLayer(TensorReader& reader, const ModelConfig& config, i
     }
     const std::string mlp = prefix + "mlp.";
     if (layer.sizes.intermediate_size > 0) {
+        layer.mlp_norm = reader.read(prefix + "post_attention_layernorm.weight");
         layer.gate = reader.read(mlp + "gate_proj.weight");
         layer.up = reader.read(mlp + "up_proj.weight");
         layer.down = reader.read(mlp + "down_proj.weight");
@@ -112,11 +112,9 @@ ReferenceLayer readGptLayer(TensorReader& reader, const ModelConfig& config, int
     const std::string prefix = "transformer.h." + std::to_string(index) + ".";
     ReferenceLayer layer;
     layer.sizes = config.layers[static_cast<std::size_t>(index)];
-    layer.attention_norm = reader.read(prefix + "ln_1.weight");
-    layer.attention_norm_bias = reader.read(prefix + "ln_1.bias");
-    layer.mlp_norm = reader.read(prefix + "ln_2.weight");
-    layer.mlp_norm_bias = reader.read(prefix + "ln_2.bias");
     if (layer.sizes.num_attention_heads > 0) {
+        layer.attention_norm = reader.read(prefix + "ln_1.weight");
+        layer.attention_norm_bias = reader.read(prefix + "ln_1.bias");
         const at::Tensor fused = reader.readTransposed(prefix + "attn.c_attn.weight"); // [3 * H*dh, d]
         const at::Tensor fused_bias = reader.read(prefix + "attn.c_attn.bias");        // [3 * H*dh]
         const auto parts = fused.chunk(3);
@@ -131,6 +129,8 @@ ReferenceLayer readGptLayer(TensorReader& reader, const ModelConfig& config, int
         layer.o_bias = reader.read(prefix + "attn.c_proj.bias");
     }
     if (layer.sizes.intermediate_size > 0) {
+        layer.mlp_norm = reader.read(prefix + "ln_2.weight");
+        layer.mlp_norm_bias = reader.read(prefix + "ln_2.bias");
         layer.up = reader.readTransposed(prefix + "mlp.c_fc.weight");
         layer.up_bias = reader.read(prefix + "mlp.c_fc.bias");
         layer.down = reader.readTransposed(prefix + "mlp.c_proj.weight");
