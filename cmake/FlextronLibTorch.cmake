@@ -95,6 +95,11 @@ target_include_directories(flextron_torch_imported SYSTEM INTERFACE
 target_link_libraries(flextron_torch_imported INTERFACE flextron_torch_cpu flextron_c10)
 list(TRANSFORM flextron_torch_run_paths PREPEND "-Wl,-rpath-link," OUTPUT_VARIABLE rpath_links)
 target_link_options(flextron_torch_imported INTERFACE ${rpath_links})
+# Named as the programs' own needs, so that their run path leads to them wherever they lie.
+list(JOIN flextron_torch_cuda_runtime "," files)
+if(files)
+  target_link_options(flextron_torch_imported INTERFACE -Wl,--push-state,--no-as-needed,${files},--pop-state)
+endif()
 set(CMAKE_BUILD_RPATH ${flextron_torch_run_paths})
 set(flextron_libtorch_root ${torch_root})
 set(flextron_libtorch_version ${torch_version})
