@@ -22,4 +22,7 @@ struct WidthPlan {
 /// The largest widths the plan can lead to: what a K/V cache must hold. Under dynamic routing or overrides that widen, the full model's.
 SubNetwork widestOf(const WidthPlan& plan, const ModelConfig& config);
 
+/// The plan fits the model: sub-network, overrides, the routers' sizes, a budget in (0, 1]. InvalidArgument says what does not.
+Result<void> validatePlan(const WidthPlan& plan, const ModelConfig& config);
+
 } // namespace flextron
