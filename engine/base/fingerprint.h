@@ -24,7 +24,8 @@ public:
     void add(const char* text) { add(std::string_view(text)); }
     void add(std::int64_t number)
     {
-        for (int shift = 0; shift < 64; shift += 8) step(static_cast<std::uint8_t>(static_cast<std::uint64_t>(number) >> shift));
+        for (int shift = 0; shift < 64; shift += 8)
+            step(static_cast<std::uint8_t>(static_cast<std::uint64_t>(number) >> shift));
     }
     [[nodiscard]] std::uint64_t value() const { return state_; }
     /// 16 hex digits.

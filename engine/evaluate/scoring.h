@@ -16,38 +16,39 @@
 namespace flextron {
 
 struct ScoreOptions {
-    int window = 0;        ///< tokens the model sees at once; 0 = its whole context
-    int top_tokens = 0;    ///< kept in every record
-    bool keep_records = true; ///< without: sums only, for long texts
+    int window = 0;                     ///< tokens the model sees at once; 0 = its whole context
+    int top_tokens = 0;                 ///< kept in every record
+    bool keep_records = true;           ///< without: sums only, for long texts
     Routing routing = Routing::Uniform; ///< for the trace
 };
 
 struct Score {
-    Trace trace;                   ///< when records are kept
-    std::vector<float> nll;        ///< nats of every predicted token: tokens 1 .. n-1
+    Trace trace;            ///< when records are kept
+    std::vector<float> nll; ///< nats of every predicted token: tokens 1 .. n-1
     double nll_sum = 0;
-    std::int64_t tokens = 0;       ///< predicted ones
-    std::int64_t text_bytes = 0;   ///< bytes of the predicted tokens: for bits a byte
+    std::int64_t tokens = 0;     ///< predicted ones
+    std::int64_t text_bytes = 0; ///< bytes of the predicted tokens: for bits a byte
     [[nodiscard]] double mean() const { return tokens > 0 ? nll_sum / static_cast<double>(tokens) : 0; }
     [[nodiscard]] double perplexity() const;
     [[nodiscard]] double bitsPerByte() const;
 };
 
-/// Texts longer than the window are read in windows that overlap by one token, so that every token but the first is predicted exactly once.
-/// InvalidArgument for fewer than two tokens.
+/// Texts longer than the window are read in windows that overlap by one token, so that every token but the first is
+/// predicted exactly once. InvalidArgument for fewer than two tokens.
 Result<Score> scoreText(const LoadedModel& model, std::span<const TokenId> ids, const WidthPlan& plan,
-                        const ScoreOptions& options = {}, const ProgressFn& progress = {}, const CancelToken& cancel = {});
+                        const ScoreOptions& options = {}, const ProgressFn& progress = {},
+                        const CancelToken& cancel = {});
 
 /// How a pane's model differs from the baseline's on the same tokens: teacher-forced on them.
 struct Agreement {
-    std::int64_t tokens = 0;   ///< compared positions
-    double agreement = 0;      ///< share of positions where both have the same most probable token
+    std::int64_t tokens = 0; ///< compared positions
+    double agreement = 0;    ///< share of positions where both have the same most probable token
     double agreement_stderr = 0;
-    double kl_to_full = 0;     ///< mean KL(full || sub-network), nats
+    double kl_to_full = 0; ///< mean KL(full || sub-network), nats
     double kl_stderr = 0;
 };
 /// Compares on `ids` from position `from` on (the new tokens of the baseline).
-Result<Agreement> compareOnText(const LoadedModel& model, std::span<const TokenId> ids, int from, const WidthPlan& baseline,
-                                const WidthPlan& plan, const CancelToken& cancel = {});
+Result<Agreement> compareOnText(const LoadedModel& model, std::span<const TokenId> ids, int from,
+                                const WidthPlan& baseline, const WidthPlan& plan, const CancelToken& cancel = {});
 
 } // namespace flextron

@@ -25,7 +25,7 @@ Result<KvPolicy> parseKvPolicy(std::string_view name); ///< "own", "all", "recom
 struct PaneSpec {
     std::string label;
     WidthPlan plan;
-    Routing routing = Routing::Uniform;  ///< for the trace
+    Routing routing = Routing::Uniform; ///< for the trace
 };
 
 struct GenerationSettings {
@@ -33,27 +33,27 @@ struct GenerationSettings {
     int max_tokens = 128;                ///< new tokens; fewer when the context is full
     std::vector<std::string> stop_texts; ///< end a pane when its new text contains one; it is cut off before
     bool stop_at_eos = true;
-    int top_tokens = 8;                  ///< kept in every record
+    int top_tokens = 8; ///< kept in every record
     KvPolicy kv = KvPolicy::All;
-    int prefill_chunk = 64;              ///< tokens a step while reading the prompt: bounds how long a stop can take
-    std::string command;                 ///< put into the traces
+    int prefill_chunk = 64; ///< tokens a step while reading the prompt: bounds how long a stop can take
+    std::string command;    ///< put into the traces
 };
 
 /// What one step brought to one pane.
 struct PaneEvent {
     int pane = 0;
-    int read_from = 0;        ///< records [read_from, read_to) were completed by being read
+    int read_from = 0; ///< records [read_from, read_to) were completed by being read
     int read_to = 0;
-    bool predicted = false;   ///< a record was appended: the last one
-    std::string text;         ///< new text that became certain (complete characters only)
+    bool predicted = false; ///< a record was appended: the last one
+    std::string text;       ///< new text that became certain (complete characters only)
     bool finished = false;
 };
 
 /// Milliseconds; counted over the pane's own share of each step.
 struct PaneTiming {
-    double ttft_ms = 0;               ///< from the start to the first new token
-    double tokens_per_second = 0;     ///< new tokens after the first
-    double p50_ms = 0;                ///< a new token after the first
+    double ttft_ms = 0;           ///< from the start to the first new token
+    double tokens_per_second = 0; ///< new tokens after the first
+    double p50_ms = 0;            ///< a new token after the first
     double p95_ms = 0;
     int new_tokens = 0;
 };
@@ -61,18 +61,21 @@ struct PaneTiming {
 /// A run in progress. One thread at a time; the model is shared.
 class Generation {
 public:
-    /// InvalidArgument for an empty prompt, a prompt that leaves no room in the context, ids outside the vocabulary, a plan that does not fit.
-    static Result<std::unique_ptr<Generation>> start(std::shared_ptr<const LoadedModel> model, std::vector<TokenId> prompt,
-                                                     std::vector<PaneSpec> panes, GenerationSettings settings);
+    /// InvalidArgument for an empty prompt, a prompt that leaves no room in the context, ids outside the vocabulary, a
+    /// plan that does not fit.
+    static Result<std::unique_ptr<Generation>> start(std::shared_ptr<const LoadedModel> model,
+                                                     std::vector<TokenId> prompt, std::vector<PaneSpec> panes,
+                                                     GenerationSettings settings);
     ~Generation();
 
     [[nodiscard]] bool finished() const;
-    /// Advances every unfinished pane: reads a chunk of the prompt, or the last token and predicts the next. The last predicted token is read too, so
-    /// that every record is complete. Cancelled leaves all traces as after the step before.
+    /// Advances every unfinished pane: reads a chunk of the prompt, or the last token and predicts the next. The last
+    /// predicted token is read too, so that every record is complete. Cancelled leaves all traces as after the step
+    /// before.
     Result<std::vector<PaneEvent>> step(const CancelToken& cancel = {});
 
-    /// The widths from the next token on. Under KvPolicy::All nothing else happens; under Own wider ones are refused (InvalidArgument says why); under Recompute the
-    /// prefix is read again in the next step.
+    /// The widths from the next token on. Under KvPolicy::All nothing else happens; under Own wider ones are refused
+    /// (InvalidArgument says why); under Recompute the prefix is read again in the next step.
     Result<void> setPlan(int pane, WidthPlan plan);
 
     [[nodiscard]] int panes() const;

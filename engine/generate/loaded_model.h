@@ -22,14 +22,14 @@ namespace flextron {
 
 /// Immutable but for `latency`, which its owner may set when a table was measured.
 struct LoadedModel {
-    std::string name;                                ///< the folder's name, or the bundled model's
+    std::string name; ///< the folder's name, or the bundled model's
     std::shared_ptr<const Checkpoint> checkpoint;
-    std::shared_ptr<const Tokenizer> tokenizer;      ///< null when the folder has none: then only ids can be read
-    std::string tokenizer_problem;                   ///< why it is null
-    std::shared_ptr<const Routers> routers;          ///< null when there are none
+    std::shared_ptr<const Tokenizer> tokenizer; ///< null when the folder has none: then only ids can be read
+    std::string tokenizer_problem;              ///< why it is null
+    std::shared_ptr<const Routers> routers;     ///< null when there are none
     std::shared_ptr<const Backend> backend;
     Device device;
-    std::optional<LatencyTable> latency;             ///< from the user's cache, when one fits
+    std::optional<LatencyTable> latency; ///< from the user's cache, when one fits
 
     [[nodiscard]] const ModelConfig& config() const { return checkpoint->config(); }
     /// What resolveTarget needs; points into this object.
@@ -39,7 +39,8 @@ struct LoadedModel {
 struct LoadOptions {
     DeviceRequest device;
     ComputeType type = ComputeType::Auto;
-    std::filesystem::path routers; ///< other than the checkpoint's own; empty: routers.safetensors of the folder, if it is there
+    std::filesystem::path
+        routers; ///< other than the checkpoint's own; empty: routers.safetensors of the folder, if it is there
 };
 
 /// `model` is a checkpoint folder or a bundled model's name; empty means the first bundled one.

@@ -1,6 +1,7 @@
 // The latency lookup table: what each width costs on the device at hand.
 //
-// Source: Flextron, the latency look-up table that stands in for measuring each sub-network; its form is our choice (docs/method.md).
+// Source: Flextron, the latency look-up table that stands in for measuring each sub-network; its form is our choice
+// (docs/method.md).
 #pragma once
 
 #include <cstdint>
@@ -19,22 +20,22 @@ namespace flextron {
 
 class Backend;
 
-/// Milliseconds a decoded token at batch 1. Additive: fixed part + sum over layers of attention(heads, context) + MLP(width).
-/// Plain value; widths between entries are interpolated linearly.
+/// Milliseconds a decoded token at batch 1. Additive: fixed part + sum over layers of attention(heads, context) +
+/// MLP(width). Plain value; widths between entries are interpolated linearly.
 struct LatencyTable {
     static constexpr int kFormatVersion = 1;
-    std::string fingerprint;               ///< device, threads, dtype, engine version, model shape: a table is used on nothing else
-    std::string device;                    ///< for a person: "AMD EPYC, 2 threads"
-    std::string measured_at;               ///< ISO 8601, UTC
-    int repeats = 0;                       ///< medians of this many
-    std::vector<int> mlp_widths;           ///< ascending, from 0
-    std::vector<int> head_counts;          ///< ascending, from 0
-    std::vector<int> contexts;             ///< ascending
-    double fixed_ms = 0;                   ///< embedding, final norm, output head
-    std::vector<double> mlp_ms;            ///< [width], a layer; 0 for width 0
+    std::string fingerprint; ///< device, threads, dtype, engine version, model shape: a table is used on nothing else
+    std::string device;      ///< for a person: "AMD EPYC, 2 threads"
+    std::string measured_at; ///< ISO 8601, UTC
+    int repeats = 0;         ///< medians of this many
+    std::vector<int> mlp_widths;                       ///< ascending, from 0
+    std::vector<int> head_counts;                      ///< ascending, from 0
+    std::vector<int> contexts;                         ///< ascending
+    double fixed_ms = 0;                               ///< embedding, final norm, output head
+    std::vector<double> mlp_ms;                        ///< [width], a layer; 0 for width 0
     std::vector<std::vector<double>> attention_own_ms; ///< [context][heads], a layer, KvRule::Own; 0 for no heads
     std::vector<std::vector<double>> attention_all_ms; ///< the same under KvRule::All
-    double noise = 0;                      ///< median relative spread of the repeats
+    double noise = 0;                                  ///< median relative spread of the repeats
 
     [[nodiscard]] double predictMs(const SubNetwork& subnet, int context, KvRule kv) const;
 };
@@ -45,8 +46,8 @@ struct MeasureOptions {
     bool quick = true; ///< fewer repeats and contexts: about three seconds on a small model
 };
 
-/// Times whole decode steps of `backend` with a sub-block at one width in every layer and the other skipped, and takes differences: so everything is measured
-/// in the loop that generates. Cancelled, it returns Error{Cancelled}.
+/// Times whole decode steps of `backend` with a sub-block at one width in every layer and the other skipped, and takes
+/// differences: so everything is measured in the loop that generates. Cancelled, it returns Error{Cancelled}.
 Result<LatencyTable> measureLatency(const Backend& backend, const MeasureOptions& options,
                                     const ProgressFn& progress = {}, const CancelToken& cancel = {});
 

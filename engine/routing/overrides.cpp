@@ -29,13 +29,14 @@ void checkWidth(const Override& entry, int layer, const ModelConfig& config)
     const int full = attention ? sizes.num_attention_heads : sizes.intermediate_size;
     if (entry.width < 0 || entry.width > full)
         throw Failure(ErrorCode::InvalidArgument,
-                      "override (" + placeOf(entry) + "): width " + std::to_string(entry.width) + " is not one of layer "
-                          + std::to_string(layer) + ", which has " + std::to_string(full) + (attention ? " heads" : " neurons"),
+                      "override (" + placeOf(entry) + "): width " + std::to_string(entry.width) +
+                          " is not one of layer " + std::to_string(layer) + ", which has " + std::to_string(full) +
+                          (attention ? " heads" : " neurons"),
                       "give a width from 0 (skip the sub-block) to " + std::to_string(full));
     if (attention && entry.width % config.headsPerGroup() != 0)
         throw Failure(ErrorCode::InvalidArgument,
-                      "override (" + placeOf(entry) + "): " + std::to_string(entry.width) + " heads are not whole groups of "
-                          + std::to_string(config.headsPerGroup()),
+                      "override (" + placeOf(entry) + "): " + std::to_string(entry.width) +
+                          " heads are not whole groups of " + std::to_string(config.headsPerGroup()),
                       "give a multiple of " + std::to_string(config.headsPerGroup()) + " heads");
 }
 
@@ -66,8 +67,8 @@ Override parseEntry(const JsonObject& object)
 std::optional<int> Overrides::find(int token, int layer, SubBlock block) const
 {
     const auto matches = [&](const Override& entry) {
-        return entry.block == block && (entry.token == Override::kAll || entry.token == token)
-            && (entry.layer == Override::kAll || entry.layer == layer);
+        return entry.block == block && (entry.token == Override::kAll || entry.token == token) &&
+               (entry.layer == Override::kAll || entry.layer == layer);
     };
     const auto last = std::find_if(entries_.rbegin(), entries_.rend(), matches);
     if (last == entries_.rend()) return std::nullopt;
@@ -83,7 +84,8 @@ Result<void> validateOverrides(const Overrides& overrides, const ModelConfig& co
                               "count tokens from 0, the first of the prompt");
             if (entry.layer < Override::kAll || entry.layer >= config.numLayers())
                 throw Failure(ErrorCode::InvalidArgument,
-                              "override (" + placeOf(entry) + "): the model has " + std::to_string(config.numLayers()) + " layers",
+                              "override (" + placeOf(entry) + "): the model has " + std::to_string(config.numLayers()) +
+                                  " layers",
                               "give a layer from 0 to " + std::to_string(config.numLayers() - 1) + ", or all");
             const bool all = entry.layer == Override::kAll;
             const int from = all ? 0 : entry.layer;

@@ -19,7 +19,7 @@ struct Override {
     int token = kAll; ///< position in the text, the prompt's first token (BOS, where there is one) being 0
     int layer = kAll;
     SubBlock block = SubBlock::Mlp;
-    int width = 0;    ///< query heads or MLP neurons; 0 skips the sub-block
+    int width = 0; ///< query heads or MLP neurons; 0 skips the sub-block
     bool operator==(const Override&) const = default;
 };
 
@@ -41,7 +41,8 @@ private:
 /// Layers and widths must exist in the model, heads come in whole groups.
 Result<void> validateOverrides(const Overrides& overrides, const ModelConfig& config);
 
-/// JSON: [{"token": 5, "layer": 0, "block": "mlp", "width": 0}, ...]; "token" or "layer" left out or "all" means every one.
+/// JSON: [{"token": 5, "layer": 0, "block": "mlp", "width": 0}, ...]; "token" or "layer" left out or "all" means every
+/// one.
 Result<Overrides> parseOverrides(std::string_view json, const ModelConfig& config);
 std::string toJson(const Overrides& overrides);
 

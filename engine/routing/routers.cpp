@@ -13,8 +13,8 @@ namespace {
 std::vector<float> applyLinear(const LinearWeights& linear, const std::vector<float>& input)
 {
     if (static_cast<int>(input.size()) != linear.in)
-        throw Failure(ErrorCode::Internal, "a router's input has " + std::to_string(input.size()) + " numbers, expected "
-                                               + std::to_string(linear.in));
+        throw Failure(ErrorCode::Internal, "a router's input has " + std::to_string(input.size()) +
+                                               " numbers, expected " + std::to_string(linear.in));
     std::vector<float> result(linear.bias);
     for (std::size_t row = 0; row < result.size(); ++row) {
         const float* weights = linear.weight.data() + row * input.size();
@@ -31,7 +31,10 @@ class RandomNetworks {
 public:
     explicit RandomNetworks(std::uint64_t seed) : seed_(seed) {}
 
-    RouterNetwork network(int inputs, int inner, int outputs) { return {linear(inputs, inner), linear(inner, outputs)}; }
+    RouterNetwork network(int inputs, int inner, int outputs)
+    {
+        return {linear(inputs, inner), linear(inner, outputs)};
+    }
 
 private:
     LinearWeights linear(int in, int out)

@@ -100,10 +100,13 @@ private:
             throw Failure(ErrorCode::Corrupt, where + " is missing; expected " + shapeString(shape));
         const TensorView& tensor = found->second;
         if (tensor.shape != shape)
-            throw Failure(ErrorCode::Corrupt, where + " has shape " + shapeString(tensor.shape) + "; expected " + shapeString(shape));
-        const bool floating = tensor.dtype == DType::Float32 || tensor.dtype == DType::Float16 || tensor.dtype == DType::BFloat16;
+            throw Failure(ErrorCode::Corrupt,
+                          where + " has shape " + shapeString(tensor.shape) + "; expected " + shapeString(shape));
+        const bool floating = tensor.dtype == DType::Float32 || tensor.dtype == DType::Float16 ||
+                              tensor.dtype == DType::BFloat16;
         if (!floating)
-            throw Failure(ErrorCode::Corrupt, where + " has type " + std::string(safetensorsName(tensor.dtype)) + "; expected F32, F16 or BF16");
+            throw Failure(ErrorCode::Corrupt, where + " has type " + std::string(safetensorsName(tensor.dtype)) +
+                                                  "; expected F32, F16 or BF16");
         std::vector<float> result = toFloat(tensor);
         for (const float value : result)
             if (!std::isfinite(value)) throw Failure(ErrorCode::Corrupt, where + " holds a number that is not finite");
@@ -138,18 +141,22 @@ std::string listString(const std::vector<int>& list)
 }
 
 /// What the file says of its model against the model at hand.
-void checkBelongs(const JsonObject& json, const ModelConfig& config, const ChoiceSets& own, const ChoiceSets& expected, bool dynamic)
+void checkBelongs(const JsonObject& json, const ModelConfig& config, const ChoiceSets& own, const ChoiceSets& expected,
+                  bool dynamic)
 {
     const std::string hint = "use the routers that were made for this model, or none";
     const auto fail = [&](const std::string& what, const std::string& found, const std::string& wanted) {
         throw Failure(ErrorCode::InvalidArgument,
-                      json.where() + ": routers for a model with " + what + " " + found + "; this one has " + wanted, hint);
+                      json.where() + ": routers for a model with " + what + " " + found + "; this one has " + wanted,
+                      hint);
     };
     const auto layers = json.integer("num_hidden_layers", 1, 1 << 20);
-    if (layers != config.numLayers()) fail("num_hidden_layers", std::to_string(layers), std::to_string(config.numLayers()));
+    if (layers != config.numLayers())
+        fail("num_hidden_layers", std::to_string(layers), std::to_string(config.numLayers()));
     if (dynamic) {
         const auto hidden_size = json.integer("hidden_size", 1, 1 << 30);
-        if (hidden_size != config.hidden_size) fail("hidden_size", std::to_string(hidden_size), std::to_string(config.hidden_size));
+        if (hidden_size != config.hidden_size)
+            fail("hidden_size", std::to_string(hidden_size), std::to_string(config.hidden_size));
     }
     if (own.mlp_int_list != expected.mlp_int_list)
         fail("mlp_int_list", listString(own.mlp_int_list), listString(expected.mlp_int_list));
@@ -157,7 +164,8 @@ void checkBelongs(const JsonObject& json, const ModelConfig& config, const Choic
         fail("head_int_list", listString(own.head_int_list), listString(expected.head_int_list));
 }
 
-Routers readNetworks(const SafetensorsFile& file, const JsonObject& json, const ModelConfig& config, const ChoiceSets& choices)
+Routers readNetworks(const SafetensorsFile& file, const JsonObject& json, const ModelConfig& config,
+                     const ChoiceSets& choices)
 {
     Routers routers;
     routers.choices = {widths(json, "mlp_int_list"), widths(json, "head_int_list")};
@@ -171,11 +179,13 @@ Routers readNetworks(const SafetensorsFile& file, const JsonObject& json, const 
     const Reader reader(file);
     for (int layer = 0; dynamic && layer < config.numLayers(); ++layer) {
         const int inputs = config.hidden_size + stops;
-        routers.heads.push_back(reader.network(networkName(layer, "heads"), inputs, routers.router_inter_dim, head_choices));
+        routers.heads.push_back(
+            reader.network(networkName(layer, "heads"), inputs, routers.router_inter_dim, head_choices));
         routers.mlp.push_back(reader.network(networkName(layer, "mlp"), inputs, routers.router_inter_dim, mlp_choices));
     }
     if (json.boolean("static"))
-        routers.fixed = reader.network("static", stops, routers.router_inter_dim, config.numLayers() * (head_choices + mlp_choices));
+        routers.fixed = reader.network("static", stops, routers.router_inter_dim,
+                                       config.numLayers() * (head_choices + mlp_choices));
     return routers;
 }
 
@@ -202,14 +212,15 @@ Result<std::shared_ptr<const Routers>> readRouters(const std::filesystem::path& 
         const SafetensorsFile opened = SafetensorsFile::open(file).orThrow();
         const auto description = opened.metadata().find(kMetadataKey);
         if (description == opened.metadata().end())
-            throw Failure(ErrorCode::Corrupt, file.string() + ": no \"" + kMetadataKey + "\" in the metadata: this is no file of routers",
+            throw Failure(ErrorCode::Corrupt,
+                          file.string() + ": no \"" + kMetadataKey + "\" in the metadata: this is no file of routers",
                           "give a routers.safetensors that this program wrote");
         const Json parsed = parseJson(description->second, file);
         const JsonObject json(parsed, file.string(), kMetadataKey);
         if (const auto version = json.integer("format_version", 1, 1 << 30); version > kFormatVersion)
             throw Failure(ErrorCode::Unsupported,
-                          file.string() + ": routers of format version " + std::to_string(version) + "; this program knows "
-                              + std::to_string(kFormatVersion),
+                          file.string() + ": routers of format version " + std::to_string(version) +
+                              "; this program knows " + std::to_string(kFormatVersion),
                           "use a newer Flextron Explorer");
         return std::make_shared<const Routers>(readNetworks(opened, json, config, choices));
     });

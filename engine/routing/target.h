@@ -22,7 +22,7 @@ enum class Routing {
     Static,  ///< the static router: one sub-network for the whole text
     Dynamic, ///< the dynamic routers: each token, layer by layer
 };
-std::string_view routingName(Routing routing);              ///< "uniform", "static", "dynamic"
+std::string_view routingName(Routing routing); ///< "uniform", "static", "dynamic"
 Result<Routing> parseRouting(std::string_view name);
 
 struct Target {
@@ -43,22 +43,31 @@ Result<double> parseParameters(std::string_view text, const ModelConfig& config)
 struct TargetContext {
     const ModelConfig* config = nullptr;
     const ChoiceSets* choices = nullptr;
-    const LatencyTable* latency = nullptr;     ///< null: shares of FLOPs stand in for shares of latency, and LatencyMs is refused
-    std::shared_ptr<const Routers> routers;    ///< may be null
-    int context = 256;                         ///< the length at which a latency target holds
+    const LatencyTable* latency =
+        nullptr; ///< null: shares of FLOPs stand in for shares of latency, and LatencyMs is refused
+    std::shared_ptr<const Routers> routers; ///< may be null
+    int context = 256;                      ///< the length at which a latency target holds
     KvRule kv = KvRule::All;
 };
 
 struct ResolvedTarget {
     WidthPlan plan;
     Routing routing = Routing::Uniform;
-    double share = 1.0;                        ///< predicted share of the full model's cost
-    std::optional<double> predicted_ms;        ///< from the table, where there is one
-    std::string cost_basis;                    ///< "latency table" or "FLOPs": what `share` is a share of
+    double share = 1.0;                 ///< predicted share of the full model's cost
+    std::optional<double> predicted_ms; ///< from the table, where there is one
+    std::string cost_basis;             ///< "latency table" or "FLOPs": what `share` is a share of
 };
 
-/// The best sub-network *not above* the target. A target below the floor is InvalidArgument, and the message names the floor and the nearest target
-/// that can be met. Uniform (our choice): of all pairs of choices, the one with the largest smaller share of width, then the most costly.
+/// The best sub-network *not above* the target. A target below the floor is InvalidArgument, and the message names the
+/// floor and the nearest target that can be met. Quality is Unsupported until a model records it. A target that the
+/// full model meets is the full model, whatever the routing. Our choices:
+/// - Uniform: of all pairs of choices, the one with the largest smaller share of width, then the most costly.
+/// - Static: what the router chose, unchanged; it was trained towards the target and may overshoot, and then `share`
+/// says so.
+/// - Dynamic: `share` and `predicted_ms` are what the routers are asked for, moved to the nearest trained stop outside
+/// of those; what a text really
+///   costs is known once it was read. For a number of parameters the routers are asked for the share of the uniform
+///   sub-network of that size.
 Result<ResolvedTarget> resolveTarget(const Target& target, const TargetContext& context);
 
 /// One stop of the slider: a uniform sub-network and its predicted share of full cost, ascending in share.
@@ -68,7 +77,8 @@ struct Stop {
     std::optional<double> predicted_ms;
     std::int64_t parameters = 0;
 };
-/// The distinct results that resolveTarget can give under Routing::Uniform: the slider's ticks.
+/// The distinct results that resolveTarget can give for budgets (and latencies) under Routing::Uniform: the slider's
+/// ticks. Each is what its own `share` resolves to. Precondition: the context is complete and its choice sets fit.
 std::vector<Stop> uniformStops(const TargetContext& context);
 
 } // namespace flextron

@@ -19,9 +19,9 @@ void checkRouter(const RouterNetwork& router, int inputs, int outputs, int layer
 {
     if (router.hidden.in != inputs || router.output.out != outputs)
         throw Failure(ErrorCode::InvalidArgument,
-                      "the plan's " + std::string(block) + " router of layer " + std::to_string(layer) + " maps "
-                          + std::to_string(router.hidden.in) + " inputs to " + std::to_string(router.output.out)
-                          + " choices; expected " + std::to_string(inputs) + " and " + std::to_string(outputs),
+                      "the plan's " + std::string(block) + " router of layer " + std::to_string(layer) + " maps " +
+                          std::to_string(router.hidden.in) + " inputs to " + std::to_string(router.output.out) +
+                          " choices; expected " + std::to_string(inputs) + " and " + std::to_string(outputs),
                       "use the routers that were made for this model");
 }
 
@@ -32,8 +32,8 @@ void checkRouters(const WidthPlan& plan, const ModelConfig& config)
     const auto layers = static_cast<std::size_t>(config.numLayers());
     if (routers.mlp.size() != layers || routers.heads.size() != layers)
         throw Failure(ErrorCode::InvalidArgument,
-                      "the plan has dynamic routers for " + std::to_string(routers.mlp.size()) + " layers; the model has "
-                          + std::to_string(layers),
+                      "the plan has dynamic routers for " + std::to_string(routers.mlp.size()) +
+                          " layers; the model has " + std::to_string(layers),
                       "use the routers that were made for this model");
     const int inputs = config.hidden_size + static_cast<int>(routers.budget_list.size());
     for (int l = 0; l < config.numLayers(); ++l) {
@@ -42,7 +42,8 @@ void checkRouters(const WidthPlan& plan, const ModelConfig& config)
         checkRouter(routers.mlp[i], inputs, static_cast<int>(routers.choices.mlp_int_list.size()), l, "MLP");
     }
     if (!(plan.budget > 0.0 && plan.budget <= 1.0))
-        throw Failure(ErrorCode::InvalidArgument, "a plan's budget must be above 0 and at most 1, found " + std::to_string(plan.budget),
+        throw Failure(ErrorCode::InvalidArgument,
+                      "a plan's budget must be above 0 and at most 1, found " + std::to_string(plan.budget),
                       "give the share of the full model's latency");
 }
 
