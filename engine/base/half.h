@@ -1,4 +1,5 @@
-// 16-bit floating-point formats as stored in checkpoints. Rounding is to nearest, ties to even, as everywhere in the field.
+// 16-bit floating-point formats as stored in checkpoints. Rounding is to nearest, ties to even, as everywhere in the
+// field.
 #pragma once
 
 #include <bit>

@@ -8,10 +8,10 @@
 namespace flextron {
 
 struct Progress {
-    std::string stage;      ///< what is being done, for a person: "reading weights"
-    std::uint64_t done = 0; ///< in `unit`
+    std::string stage;       ///< what is being done, for a person: "reading weights"
+    std::uint64_t done = 0;  ///< in `unit`
     std::uint64_t total = 0; ///< 0 while unknown
-    std::string unit;       ///< "bytes", "tokens", "sequences"
+    std::string unit;        ///< "bytes", "tokens", "sequences"
 };
 
 /// Called on the thread that does the work; must be quick. May be empty.
