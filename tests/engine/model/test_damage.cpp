@@ -79,7 +79,7 @@ private slots:
         const std::size_t within = file == "model.safetensors" ? 8 + partsOf(whole).header.size() : whole.size();
         std::mt19937 random(41);
         int refused = 0;
-        constexpr int kRounds = 3000;
+        constexpr int kRounds = 1500;
         for (int round = 0; round < kRounds; ++round) {
             spill(path, damaged(whole, within, random));
             const auto opened = Checkpoint::open(folder);
