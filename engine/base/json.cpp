@@ -47,13 +47,13 @@ Json parseJson(std::string_view text, const std::filesystem::path& file)
         Watcher watcher(file);
         return Json::parse(text.begin(), text.end(), std::ref(watcher));
     } catch (const Json::exception& exception) {
-        // "[json.exception.parse_error.101] parse error at line 3, column 5: ...": without the library's own prefix.
-        const std::string what = exception.what();
-        const auto prefix_end = what.find("] ");
-        throw Failure(ErrorCode::Corrupt,
-                      file.string() +
-                          ": not valid JSON: " + (prefix_end == std::string::npos ? what : what.substr(prefix_end + 2)),
-                      kHint);
+        // "[json.exception.parse_error.101] parse error at line 3, column 5: ...": without the library's own prefix. It
+        // may quote bytes of the file that are no UTF-8.
+        std::string reason = exception.what();
+        if (const auto prefix_end = reason.find("] "); prefix_end != std::string::npos) reason.erase(0, prefix_end + 2);
+        for (char& c : reason)
+            if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+        throw Failure(ErrorCode::Corrupt, file.string() + ": not valid JSON: " + reason, kHint);
     }
 }
 
