@@ -1,0 +1,308 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <memory>
+
+#include "engine/base/system.h"
+#include "engine/compute/device.h"
+#include "engine/latency/measure_p.h"
+
+namespace flextron {
+
+namespace {
+
+constexpr int kQuickRepeats = 7;
+constexpr int kWarmUpRounds = 2;
+constexpr int kCheckRepeats = 5;
+constexpr double kStaleRatio = 0.15;
+constexpr int kPrefillChunk = 256;
+
+double median(std::vector<double> values)
+{
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
+/// Distance of the quartiles over the median.
+double relativeSpread(std::vector<double> values)
+{
+    std::sort(values.begin(), values.end());
+    const double middle = values[values.size() / 2];
+    return middle > 0.0 ? (values[values.size() * 3 / 4] - values[values.size() / 4]) / middle : 0.0;
+}
+
+/// A decode step that can be repeated: after each, the cache forgets the token.
+class Probe {
+public:
+    /// `cache` holds all tokens but the measured one.
+    Probe(const Backend& backend, std::shared_ptr<KvCache> cache, const SubNetwork& subnet)
+        : backend_(backend)
+        , cache_(std::move(cache))
+    {
+        plan_.subnet = subnet;
+    }
+
+    double timeOne(const ClockMs& clock, const CancelToken& cancel)
+    {
+        const TokenId token = 0;
+        const int length = cache_->length();
+        const StepInput input{cache_.get(), {&token, 1}, &plan_, LogitsWanted::Last};
+        const double start = clock();
+        backend_.step({&input, 1}, {&output_, 1}, cancel).orThrow();
+        const double end = clock();
+        cache_->truncate(length);
+        return end - start;
+    }
+
+    std::vector<double> times;
+
+private:
+    const Backend& backend_;
+    std::shared_ptr<KvCache> cache_;
+    WidthPlan plan_;
+    StepOutput output_;
+};
+
+/// A cache in which the next token is the `context`-th. All sub-blocks are skipped while it is filled: only K/V are
+/// computed.
+std::shared_ptr<KvCache> filledCache(const Backend& backend, const std::vector<int>& heads, int context,
+                                     const CancelToken& cancel)
+{
+    std::shared_ptr<KvCache> cache = backend.newCache(context, heads).orThrow();
+    const WidthPlan plan{uniformSubNetwork(backend.config(), 0, 0), nullptr, 1.0, nullptr};
+    const std::vector<TokenId> tokens(kPrefillChunk, 0);
+    StepOutput output;
+    while (cache->length() < context - 1) {
+        const auto count = static_cast<std::size_t>(std::min(kPrefillChunk, context - 1 - cache->length()));
+        const StepInput input{cache.get(), {tokens.data(), count}, &plan, LogitsWanted::None};
+        backend.step({&input, 1}, {&output, 1}, cancel).orThrow();
+    }
+    return cache;
+}
+
+/// The same width in every layer, or all the layer has where that is less.
+std::vector<int> everywhere(int width, const std::vector<int>& full)
+{
+    std::vector<int> widths(full);
+    for (int& own : widths) own = std::min(own, width);
+    return widths;
+}
+
+/// Milliseconds a layer: in each round the probe's step less the base's, so that a machine that grows slower or faster
+/// cancels out.
+double perLayer(const Probe& probe, const Probe& base, int layers)
+{
+    std::vector<double> differences;
+    for (std::size_t i = 0; i < probe.times.size(); ++i) differences.push_back(probe.times[i] - base.times[i]);
+    return std::max(0.0, median(std::move(differences)) / layers);
+}
+
+std::vector<int> withZero(std::vector<int> widths)
+{
+    widths.insert(widths.begin(), 0);
+    return widths;
+}
+
+/// Counts rounds for the progress display.
+class Rounds {
+public:
+    Rounds(std::uint64_t total, const ProgressFn& progress) : total_(total), progress_(progress) {}
+    void next()
+    {
+        ++done_;
+        if (progress_) progress_({"measuring latency", done_, total_, "rounds"});
+    }
+
+private:
+    std::uint64_t done_ = 0;
+    std::uint64_t total_;
+    const ProgressFn& progress_;
+};
+
+class Measurement {
+public:
+    Measurement(const Backend& backend, const ClockMs& clock, const CancelToken& cancel)
+        : backend_(backend)
+        , full_(fullSubNetwork(backend.config()))
+        , clock_(clock)
+        , cancel_(cancel)
+    {
+    }
+
+    LatencyTable run(const MeasureOptions& options, const ProgressFn& progress)
+    {
+        prepare(options);
+        Rounds rounds(table_.contexts.size() * static_cast<std::uint64_t>(table_.repeats + kWarmUpRounds), progress);
+        for (std::size_t i = 0; i < table_.contexts.size(); ++i) measureContext(table_.contexts[i], i == 0, rounds);
+        table_.noise = median(spreads_);
+        return table_;
+    }
+
+private:
+    void prepare(const MeasureOptions& options)
+    {
+        if (options.repeats < 1)
+            throw Failure(ErrorCode::InvalidArgument, "latency needs at least 1 repeat", "give 15");
+        const ChoiceSets& choices = backend_.checkpoint().choices();
+        table_.fingerprint = latencyFingerprint(backend_);
+        table_.device = deviceName(backend_);
+        table_.repeats = options.quick ? std::min(options.repeats, kQuickRepeats) : options.repeats;
+        table_.mlp_widths = withZero(choices.mlp_int_list);
+        table_.head_counts = withZero(choices.head_int_list);
+        table_.contexts = contextsOf(options);
+    }
+
+    [[nodiscard]] std::vector<int> contextsOf(const MeasureOptions& options) const
+    {
+        const int longest = backend_.config().max_position_embeddings;
+        std::vector<int> contexts;
+        for (const int context : options.contexts) {
+            if (context < 1)
+                throw Failure(ErrorCode::InvalidArgument, "a context of " + std::to_string(context) + " tokens",
+                              "give at least 1");
+            contexts.push_back(std::min(context, longest));
+        }
+        if (contexts.empty())
+            throw Failure(ErrorCode::InvalidArgument, "latency was asked for at no context length",
+                          "give one, such as 256");
+        std::sort(contexts.begin(), contexts.end());
+        contexts.erase(std::unique(contexts.begin(), contexts.end()), contexts.end());
+        if (options.quick && contexts.size() > 2) contexts = {contexts.front(), contexts.back()};
+        return contexts;
+    }
+
+    /// The base skips every sub-block; the others have one kind of sub-block at one width.
+    void measureContext(int context, bool first, Rounds& rounds)
+    {
+        const int layers = backend_.config().numLayers();
+        const std::vector<int> none(full_.heads.size(), 0);
+        const auto empty = filledCache(backend_, none, context, cancel_);
+        const auto all = filledCache(backend_, full_.heads, context, cancel_);
+        std::vector<Probe> probes{{backend_, empty, {none, none}}};
+        for (std::size_t i = 1; first && i < table_.mlp_widths.size(); ++i)
+            probes.push_back({backend_, empty, {everywhere(table_.mlp_widths[i], full_.mlp), none}});
+        const std::size_t own = probes.size();
+        for (std::size_t i = 1; i < table_.head_counts.size(); ++i) {
+            const std::vector<int> heads = everywhere(table_.head_counts[i], full_.heads);
+            probes.push_back({backend_, filledCache(backend_, heads, context, cancel_), {none, heads}});
+        }
+        const std::size_t shared = probes.size();
+        for (const int heads : table_.head_counts)
+            probes.push_back({backend_, all, {none, everywhere(heads, full_.heads)}});
+
+        timeAll(probes, rounds);
+        for (std::size_t i = 1; first && i < own; ++i) table_.mlp_ms.push_back(perLayer(probes[i], probes[0], layers));
+        if (first) {
+            table_.mlp_ms.insert(table_.mlp_ms.begin(), 0.0);
+            table_.fixed_ms = median(probes[0].times);
+        }
+        table_.attention_own_ms.push_back({0.0});
+        for (std::size_t i = own; i < shared; ++i)
+            table_.attention_own_ms.back().push_back(perLayer(probes[i], probes[0], layers));
+        table_.attention_all_ms.emplace_back();
+        for (std::size_t i = shared; i < probes.size(); ++i)
+            table_.attention_all_ms.back().push_back(perLayer(probes[i], probes[0], layers));
+    }
+
+    /// One step of every probe a round: what disturbs the machine for a while disturbs all alike.
+    void timeAll(std::vector<Probe>& probes, Rounds& rounds)
+    {
+        for (int round = 0; round < kWarmUpRounds + table_.repeats; ++round) {
+            for (Probe& probe : probes) {
+                const double ms = probe.timeOne(clock_, cancel_);
+                if (round >= kWarmUpRounds) probe.times.push_back(ms);
+            }
+            rounds.next();
+        }
+        for (const Probe& probe : probes) spreads_.push_back(relativeSpread(probe.times));
+    }
+
+    const Backend& backend_;
+    const SubNetwork full_;
+    const ClockMs& clock_;
+    const CancelToken& cancel_;
+    LatencyTable table_;
+    std::vector<double> spreads_;
+};
+
+std::string nowInUtc()
+{
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+double steadyMs()
+{
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+} // namespace
+
+LatencyTable measureLatencyWith(const Backend& backend, const MeasureOptions& options, const ClockMs& clock,
+                                const ProgressFn& progress, const CancelToken& cancel)
+{
+    LatencyTable table = Measurement(backend, clock, cancel).run(options, progress);
+    table.measured_at = nowInUtc();
+    return table;
+}
+
+StaleCheck checkLatencyTableWith(const LatencyTable& table, const Backend& backend, const ClockMs& clock,
+                                 const CancelToken& cancel)
+{
+    if (table.fingerprint != latencyFingerprint(backend))
+        throw Failure(ErrorCode::InvalidArgument, "the latency table was measured on another device, model or version",
+                      "measure it again (flextron profile)");
+    const SubNetwork full = fullSubNetwork(backend.config());
+    const std::vector<int> none(full.heads.size(), 0);
+    const int context = table.contexts.back();
+    const auto empty = filledCache(backend, none, context, cancel);
+    const auto all = filledCache(backend, full.heads, context, cancel);
+    // The fixed part, the widest MLP, the widest attention: steps of the kinds the table was made from.
+    const std::vector<std::pair<SubNetwork, KvRule>> entries{
+        {{none, none}, KvRule::Own}, {{full.mlp, none}, KvRule::Own}, {{none, full.heads}, KvRule::All}};
+    std::vector<Probe> probes;
+    for (const auto& [subnet, rule] : entries) probes.push_back({backend, rule == KvRule::Own ? empty : all, subnet});
+    for (int round = 0; round < kWarmUpRounds + kCheckRepeats; ++round)
+        for (Probe& probe : probes) {
+            const double ms = probe.timeOne(clock, cancel);
+            if (round >= kWarmUpRounds) probe.times.push_back(ms);
+        }
+    StaleCheck check;
+    for (std::size_t i = 0; i < probes.size(); ++i) {
+        const double predicted = table.predictMs(entries[i].first, context, entries[i].second);
+        const double ratio = predicted > 0.0 ? median(probes[i].times) / predicted : 1.0;
+        if (std::abs(std::log(ratio)) > std::abs(std::log(check.worst_ratio))) check.worst_ratio = ratio;
+    }
+    check.stale = std::abs(check.worst_ratio - 1.0) > kStaleRatio;
+    return check;
+}
+
+std::string deviceName(const Backend& backend)
+{
+    const std::string description = backend.description();
+    const auto cuda = description.find("cuda:");
+    if (cuda == std::string::npos) return cpuName();
+    const auto request = parseDevice(description.substr(cuda, description.find(',', cuda) - cuda));
+    if (!request) return description;
+    const auto device = chooseDevice(*request);
+    return device ? device->name : description;
+}
+
+Result<LatencyTable> measureLatency(const Backend& backend, const MeasureOptions& options, const ProgressFn& progress,
+                                    const CancelToken& cancel)
+{
+    return guarded([&] { return measureLatencyWith(backend, options, steadyMs, progress, cancel); });
+}
+
+Result<StaleCheck> checkLatencyTable(const LatencyTable& table, const Backend& backend, const CancelToken& cancel)
+{
+    return guarded([&] { return checkLatencyTableWith(table, backend, steadyMs, cancel); });
+}
+
+} // namespace flextron
