@@ -27,10 +27,10 @@ struct Score {
     std::vector<float> nll; ///< nats of every predicted token: tokens 1 .. n-1
     double nll_sum = 0;
     std::int64_t tokens = 0;     ///< predicted ones
-    std::int64_t text_bytes = 0; ///< bytes of the predicted tokens: for bits a byte
+    std::int64_t text_bytes = 0; ///< UTF-8 bytes of the predicted tokens; 0 without a tokenizer
     [[nodiscard]] double mean() const { return tokens > 0 ? nll_sum / static_cast<double>(tokens) : 0; }
     [[nodiscard]] double perplexity() const;
-    [[nodiscard]] double bitsPerByte() const;
+    [[nodiscard]] double bitsPerByte() const; ///< NaN without a tokenizer
 };
 
 /// Texts longer than the window are read in windows that overlap by one token, so that every token but the first is

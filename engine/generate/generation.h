@@ -49,7 +49,7 @@ struct PaneEvent {
     bool finished = false;
 };
 
-/// Milliseconds; counted over the pane's own share of each step.
+/// Milliseconds; counted over the pane's own share of each step and the drawing of its tokens.
 struct PaneTiming {
     double ttft_ms = 0;           ///< from the start to the first new token
     double tokens_per_second = 0; ///< new tokens after the first
@@ -70,13 +70,16 @@ public:
 
     [[nodiscard]] bool finished() const;
     /// Advances every unfinished pane: reads a chunk of the prompt, or the last token and predicts the next. The last
-    /// predicted token is read too, so that every record is complete. Cancelled leaves all traces as after the step
-    /// before.
+    /// predicted token is read too, so that every record is complete. Cancelled, and any other error, leaves all
+    /// traces as after the step before; their stop_reason stays empty, and who gives the run up writes "cancelled".
     Result<std::vector<PaneEvent>> step(const CancelToken& cancel = {});
 
-    /// The widths from the next token on. Under KvPolicy::All nothing else happens; under Own wider ones are refused
-    /// (InvalidArgument says why); under Recompute the prefix is read again in the next step.
-    Result<void> setPlan(int pane, WidthPlan plan);
+    /// The widths from the next token read on, and their routing for the trace (a plan with routers is dynamic in any
+    /// case). Under KvPolicy::All nothing else happens; under Own wider ones than the cache has are refused
+    /// (InvalidArgument says why); under Recompute the next steps then read the text again from its beginning, a chunk
+    /// at a time: records are filled anew with the widths of that reading, what was predicted stays. Does nothing to a
+    /// finished pane.
+    Result<void> setPlan(int pane, WidthPlan plan, Routing routing = Routing::Uniform);
 
     [[nodiscard]] int panes() const;
     [[nodiscard]] const Trace& trace(int pane) const;

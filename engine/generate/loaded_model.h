@@ -23,6 +23,7 @@ namespace flextron {
 /// Immutable but for `latency`, which its owner may set when a table was measured.
 struct LoadedModel {
     std::string name; ///< the folder's name, or the bundled model's
+    std::string hash; ///< modelHash() of the checkpoint
     std::shared_ptr<const Checkpoint> checkpoint;
     std::shared_ptr<const Tokenizer> tokenizer; ///< null when the folder has none: then only ids can be read
     std::string tokenizer_problem;              ///< why it is null

@@ -1,0 +1,69 @@
+// One pane of a generation: its cache, its record, and what it wants to read next.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/generate/generation.h"
+#include "engine/generate/pane_text_p.h"
+#include "engine/generate/sampler_p.h"
+
+namespace flextron {
+
+class Pane {
+public:
+    /// Precondition: prompt, settings and plan are checked.
+    Pane(std::shared_ptr<const LoadedModel> model, const std::vector<TokenId>& prompt, PaneSpec spec,
+         const GenerationSettings& settings);
+
+    [[nodiscard]] bool finished() const { return finished_; }
+    [[nodiscard]] const Trace& trace() const { return trace_; }
+    [[nodiscard]] const std::string& text() const { return text_.text(); }
+    [[nodiscard]] PaneTiming timing() const;
+    [[nodiscard]] std::int64_t kvBytes() const { return cache_->bytes(); }
+
+    /// What the next step shall read. Valid until the pane changes.
+    [[nodiscard]] StepInput nextInput();
+    /// Looks at what that step brought: throws when the logits are not finite. Nothing has changed then but the cache.
+    void inspect(const StepOutput& output);
+    /// Takes in what was inspected.
+    PaneEvent take(const StepOutput& output, int index);
+    /// Forgets what a step read whose output could not be used.
+    void undoRead() { cache_->truncate(read_); }
+    /// Throws InvalidArgument when the cache has no K/V for the plan and the policy is KvPolicy::Own. A finished pane
+    /// stays as it is.
+    void setPlan(WidthPlan plan, Routing routing);
+
+private:
+    [[nodiscard]] int tokens() const { return static_cast<int>(ids_.size()); }
+    [[nodiscard]] bool judgesInStep() const;
+    [[nodiscard]] bool predictsInStep() const;
+    [[nodiscard]] std::unique_ptr<KvCache> cacheFor(const WidthPlan& plan) const;
+    void addRecord(TokenId id);
+    void judgeGiven();
+    void predict(PaneEvent& event);
+    [[nodiscard]] std::string reasonToStop(TokenId id) const;
+
+    std::shared_ptr<const LoadedModel> model_;
+    const GenerationSettings& settings_;
+    WidthPlan plan_;
+    std::unique_ptr<KvCache> cache_;
+    Trace trace_;
+    PaneText text_;
+    std::vector<TokenId> ids_;       ///< of all records
+    std::vector<Distribution> rows_; ///< of the logits of the current step
+    std::vector<double> token_ms_;   ///< of each new token, the first counted from the start
+    double pending_ms_ = 0;          ///< spent since the last new token
+    int prompt_tokens_;
+    int capacity_;   ///< tokens the text may have
+    int read_ = 0;   ///< records [0, read_) are in the cache
+    int count_ = 0;  ///< records the current step reads
+    int judged_ = 1; ///< given records [1, judged_) know their probability
+    bool finished_ = false;
+    std::string stop_reason_; ///< why the last record is the last; the trace gets it when that one was read
+};
+
+} // namespace flextron
