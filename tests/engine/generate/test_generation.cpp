@@ -288,8 +288,9 @@ private slots:
         QTest::newRow("a character of two tokens")
             << QByteArrayList{"a", "\xc3", "\xa4", "b"} << QStringList{"\u00e4"} << "a"
             << "stop_text";
-        QTest::newRow("an incomplete character at the end") << QByteArrayList{"a", "\xc3"} << QStringList{"b"} << "a\ufffd"
-                                                            << "max_tokens";
+        QTest::newRow("an incomplete character at the end")
+            << QByteArrayList{"a", "\xc3"} << QStringList{"b"} << "a\ufffd"
+            << "max_tokens";
     }
     void stopTexts()
     {

@@ -112,9 +112,13 @@ private slots:
         const ModelConfig config = makeConfig();
         const SubNetwork half = uniformSubNetwork(config, 32, 4);
         QCOMPARE(toString(widestOf({half, nullptr, 1.0, nullptr}, config)), toString(half));
-        QCOMPARE(toString(widestOf(planWith(half, {{3, 1, SubBlock::Mlp, 16}, {3, Override::kAll, SubBlock::Attention, 4}}), config)), toString(half));
-        QCOMPARE(toString(widestOf(planWith(half, {{3, 1, SubBlock::Attention, 6}}), config)), toString(fullSubNetwork(config)));
-        QCOMPARE(toString(widestOf(planWith(half, {{3, Override::kAll, SubBlock::Mlp, 33}}), config)), toString(fullSubNetwork(config)));
+        QCOMPARE(toString(widestOf(
+                     planWith(half, {{3, 1, SubBlock::Mlp, 16}, {3, Override::kAll, SubBlock::Attention, 4}}), config)),
+                 toString(half));
+        QCOMPARE(toString(widestOf(planWith(half, {{3, 1, SubBlock::Attention, 6}}), config)),
+                 toString(fullSubNetwork(config)));
+        QCOMPARE(toString(widestOf(planWith(half, {{3, Override::kAll, SubBlock::Mlp, 33}}), config)),
+                 toString(fullSubNetwork(config)));
         WidthPlan dynamic{half,
                           std::make_shared<Routers>(randomRouters(config, defaultChoiceSets(config), {1.0, 0.5}, 4, 1)),
                           0.5, nullptr};

@@ -183,7 +183,8 @@ private slots:
             last = count;
         }
         QCOMPARE(last, full);
-        QCOMPARE(toString(resolveTarget(ofKind(Target::Kind::Parameters, 10 * full), world.context)->plan.subnet), toString(fullSubNetwork(world.config)));
+        QCOMPARE(toString(resolveTarget(ofKind(Target::Kind::Parameters, 10 * full), world.context)->plan.subnet),
+                 toString(fullSubNetwork(world.config)));
     }
 
     void uniformPrefersBalancedWidths()
