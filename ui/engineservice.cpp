@@ -1,0 +1,208 @@
+#include "ui/engineservice.h"
+
+namespace flextron::ui {
+
+namespace {
+// A pause between runs is not idleness yet: the user may be about to drag the slider again.
+constexpr int kIdleMs = 1500;
+} // namespace
+
+EngineService::EngineService(EngineCalls calls, QObject* parent)
+    : QObject(parent), worker_(new EngineWorker(std::move(calls))), thread_(QStringLiteral("flextron-engine"))
+{
+    idle_timer_.setSingleShot(true);
+    idle_timer_.setInterval(kIdleMs);
+    connect(&idle_timer_, &QTimer::timeout, this, &EngineService::startMeasure);
+    thread_.adopt(worker_);
+    connectLoading();
+    connectRuns();
+    connectMeasuring();
+    connect(worker_, &EngineWorker::tokenized, this, [this](quint64 id, int tokens, const QString& problem) {
+        if (id == tokenize_id_) emit tokenized(tokens, problem);
+    });
+    connect(worker_, &EngineWorker::modelsListed, this, &EngineService::modelsListed);
+}
+
+EngineService::~EngineService()
+{
+    for (auto* source : {&load_cancel_, &run_cancel_, &measure_cancel_}) {
+        if (*source) (*source)->cancel();
+    }
+    disconnect(worker_, nullptr, this, nullptr);
+    thread_.stop();
+}
+
+void EngineService::connectLoading()
+{
+    connect(worker_, &EngineWorker::loadProgress, this, [this](quint64 id, const LoadProgress& progress) {
+        if (id == load_id_ && load_cancel_) emit loadProgress(progress);
+    });
+    connect(worker_, &EngineWorker::loaded, this, [this](quint64 id, const ModelInfoPtr& model) {
+        if (id != load_id_) return;
+        load_cancel_.reset();
+        model_ = model;
+        emit modelLoaded(model_);
+        emit busyChanged();
+        scheduleMeasure();
+    });
+    connect(worker_, &EngineWorker::loadFailed, this, [this](quint64 id, const Error& error) {
+        if (id != load_id_) return;
+        load_cancel_.reset();
+        emit loadFailed(loading_model_, error);
+        emit busyChanged();
+        scheduleMeasure();
+    });
+}
+
+void EngineService::connectRuns()
+{
+    const auto current = [this](RunId id) { return id == run_id_ && run_cancel_; };
+    connect(worker_, &EngineWorker::runStarted, this, [=, this](RunId id, const RunStart& start) {
+        if (current(id)) emit runStarted(id, start);
+    });
+    connect(worker_, &EngineWorker::runEvents, this, [=, this](RunId id, const RunBatch& batch) {
+        if (current(id)) emit runEvents(id, batch);
+    });
+    connect(worker_, &EngineWorker::runRetargeted, this, [=, this](RunId id, const PlanInfo& plan) {
+        if (current(id)) emit runRetargeted(id, plan);
+    });
+    connect(worker_, &EngineWorker::retargetFailed, this, [=, this](RunId id, const Error& error) {
+        if (current(id)) emit retargetFailed(id, error);
+    });
+    connect(worker_, &EngineWorker::runFinished, this, [=, this](RunId id, const RunEnd& end) {
+        if (!current(id)) return;
+        endRun();
+        emit runFinished(id, end);
+    });
+    connect(worker_, &EngineWorker::runFailed, this, [=, this](RunId id, const Error& error) {
+        if (!current(id)) return;
+        endRun();
+        emit runFailed(id, error);
+    });
+}
+
+void EngineService::connectMeasuring()
+{
+    connect(worker_, &EngineWorker::measureProgress, this, [this](quint64 id, const LoadProgress& progress) {
+        if (id == measure_id_ && measure_cancel_) emit measureProgress(progress);
+    });
+    connect(worker_, &EngineWorker::measured, this, [this](quint64 id, const ModelInfoPtr& model) {
+        if (id != measure_id_) return;
+        measure_cancel_.reset();
+        measure_wanted_ = false;
+        model_ = model;
+        emit modelChanged(model_);
+        emit measureEnded(std::nullopt);
+        emit busyChanged();
+    });
+    connect(worker_, &EngineWorker::measureFailed, this, [this](quint64 id, const Error& error) {
+        if (id != measure_id_ || !measure_cancel_) return;
+        measure_cancel_.reset();
+        measure_wanted_ = false;
+        emit measureEnded(error);
+        emit busyChanged();
+    });
+}
+
+void EngineService::load(const QString& model, const LoadOptions& options)
+{
+    stop();
+    interruptMeasure();
+    measure_wanted_ = false;
+    ++measure_id_; // a table of the old model comes too late
+    if (load_cancel_) load_cancel_->cancel();
+    load_cancel_.emplace();
+    loading_model_ = model;
+    const quint64 id = ++load_id_;
+    QMetaObject::invokeMethod(worker_, [worker = worker_, id, model, options, cancel = load_cancel_->token()] {
+        worker->load(id, model, options, cancel);
+    });
+    emit loadStarted(model);
+    emit busyChanged();
+}
+
+void EngineService::cancelLoad()
+{
+    if (load_cancel_) load_cancel_->cancel();
+}
+
+RunId EngineService::run(const RunRequest& request)
+{
+    if (run_cancel_) run_cancel_->cancel();
+    interruptMeasure();
+    run_cancel_.emplace();
+    const RunId id = ++run_id_;
+    QMetaObject::invokeMethod(worker_, [worker = worker_, id, request, cancel = run_cancel_->token()] {
+        worker->start(id, request, cancel);
+    });
+    emit busyChanged();
+    return id;
+}
+
+void EngineService::retarget(const Target& target)
+{
+    if (!run_cancel_) return;
+    QMetaObject::invokeMethod(worker_, [worker = worker_, id = run_id_, target] { worker->retarget(id, target); });
+}
+
+void EngineService::stop()
+{
+    if (run_cancel_) run_cancel_->cancel();
+}
+
+void EngineService::endRun()
+{
+    run_cancel_.reset();
+    emit busyChanged();
+    scheduleMeasure();
+}
+
+void EngineService::measureWhenIdle()
+{
+    measure_wanted_ = true;
+    scheduleMeasure();
+}
+
+void EngineService::cancelMeasure()
+{
+    measure_wanted_ = false;
+    idle_timer_.stop();
+    if (measure_cancel_) measure_cancel_->cancel();
+}
+
+void EngineService::scheduleMeasure()
+{
+    if (measure_wanted_ && !loading() && !running() && !measuring()) idle_timer_.start();
+}
+
+void EngineService::interruptMeasure()
+{
+    idle_timer_.stop();
+    if (!measure_cancel_) return;
+    measure_cancel_->cancel();
+    measure_cancel_.reset(); // measure_wanted_ stays; a table that was just ready is still taken
+}
+
+void EngineService::startMeasure()
+{
+    if (!measure_wanted_ || loading() || running() || measuring() || !model_) return;
+    measure_cancel_.emplace();
+    const quint64 id = ++measure_id_;
+    QMetaObject::invokeMethod(worker_, [worker = worker_, id, cancel = measure_cancel_->token()] {
+        worker->measure(id, cancel);
+    });
+    emit measureStarted();
+    emit busyChanged();
+}
+
+void EngineService::tokenize(const QString& text)
+{
+    QMetaObject::invokeMethod(worker_, [worker = worker_, id = ++tokenize_id_, text] { worker->tokenize(id, text); });
+}
+
+void EngineService::listModels()
+{
+    QMetaObject::invokeMethod(worker_, [worker = worker_] { worker->listModels(); });
+}
+
+} // namespace flextron::ui
