@@ -54,18 +54,22 @@ void Comparison::setInputs(const RunInputs& inputs)
 
 void Comparison::run() { startRun({PaneSlot::Full, PaneSlot::Live}, false); }
 
-void Comparison::dragTarget(const Target& target)
+void Comparison::setTarget(const Target& target)
 {
     target_ = target;
     emit targetChanged();
+}
+
+void Comparison::dragTarget(const Target& target)
+{
+    setTarget(target);
     if (service_->running() && !running_preview_) retarget_throttle_.trigger();
     else preview_throttle_.trigger();
 }
 
 void Comparison::commitTarget(const Target& target)
 {
-    target_ = target;
-    emit targetChanged();
+    setTarget(target);
     preview_throttle_.cancel();
     retarget_throttle_.cancel();
     if (service_->running() && !running_preview_) {
@@ -92,6 +96,7 @@ void Comparison::startRun(std::vector<PaneSlot> which, bool preview)
     if (!canRun()) return;
     // Panes of a run that this one replaces and does not write itself stay as they are, unfinished.
     if (service_->running()) onEnded(PaneState::Stopped, {});
+    pending_start_.reset();
     running_ = std::move(which);
     running_inputs_ = inputs_;
     running_preview_ = preview;
@@ -107,6 +112,7 @@ void Comparison::startRun(std::vector<PaneSlot> which, bool preview)
 void Comparison::resetForModel()
 {
     running_.clear();
+    pending_start_.reset();
     for (const PaneSlot slot : kAllSlots) {
         slotData(slot) = {};
         emit paneReset(slot);
@@ -115,6 +121,12 @@ void Comparison::resetForModel()
 }
 
 void Comparison::onStarted(const RunStart& start)
+{
+    if (running_preview_) pending_start_ = start;
+    else showStart(start);
+}
+
+void Comparison::showStart(const RunStart& start)
 {
     for (const PaneStart& pane_start : start.panes) {
         PaneData data;
@@ -133,6 +145,7 @@ void Comparison::onStarted(const RunStart& start)
 
 void Comparison::onEvents(const RunBatch& batch)
 {
+    if (pending_start_) showStart(*std::exchange(pending_start_, std::nullopt));
     for (const PaneBatch& pane_batch : batch.panes) {
         PaneData& data = slotData(pane_batch.slot);
         auto& records = data.trace.records;

@@ -66,6 +66,8 @@ public:
     void setInputs(const RunInputs& inputs);
     /// Both panes, to the end.
     void run();
+    /// For the next run; starts nothing.
+    void setTarget(const Target& target);
     /// While the slider moves: a run in progress goes on with the new width, else the first tokens are written anew.
     void dragTarget(const Target& target);
     /// The slider was let go: what was previewed is written to the end.
@@ -89,6 +91,7 @@ private:
     void startPreview();
     void resetForModel();
     void onStarted(const RunStart& start);
+    void showStart(const RunStart& start);
     void onEvents(const RunBatch& batch);
     void onEnded(PaneState state, const Error& error);
     void updateDivergence();
@@ -100,7 +103,7 @@ private:
     std::vector<PaneSlot> running_;   ///< panes of the run in progress
     RunInputs running_inputs_;
     bool running_preview_ = false;
-    bool preview_shown_ = false;      ///< since the last complete run
+    std::optional<RunStart> pending_start_; ///< of a preview: the old text stays until the new one has a token
     std::optional<int> divergence_;
     Throttle preview_throttle_;
     Throttle retarget_throttle_;

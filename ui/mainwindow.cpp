@@ -1,0 +1,240 @@
+#include "ui/mainwindow.h"
+
+#include <QAction>
+#include <QApplication>
+#include <QCloseEvent>
+#include <QDockWidget>
+#include <QDragEnterEvent>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMenu>
+#include <QMimeData>
+#include <QScreen>
+#include <QSettings>
+#include <QStatusBar>
+
+#include "engine/base/files.h"
+#include "ui/format.h"
+#include "ui/heatmapview.h"
+#include "ui/icons.h"
+#include "ui/paneview.h"
+#include "ui/promptpanel.h"
+#include "ui/statusline.h"
+#include "ui/subnetworkpanel.h"
+
+namespace flextron::ui {
+
+namespace {
+
+constexpr int kSettingsVersion = 1; // of the arrangement: docks of another version are not restored
+
+QSettings userSettings()
+{
+    return QSettings(QSettings::IniFormat, QSettings::UserScope, QStringLiteral("flextron"), QStringLiteral("explorer"));
+}
+
+/// The folder that was dropped, or that of a dropped file of a model; empty for anything else.
+QString droppedFolder(const QMimeData* mime)
+{
+    for (const QUrl& url : mime->urls()) {
+        const QFileInfo file(url.toLocalFile());
+        if (file.isDir()) return file.absoluteFilePath();
+        if (file.isFile()) return file.absolutePath();
+    }
+    return {};
+}
+
+/// A model that comes with the program has read the program's own texts.
+bool isBundled(const ModelInfo& model)
+{
+    const auto relative = model.checkpoint->folder().lexically_relative(resourceFolder());
+    return !relative.empty() && *relative.begin() != "..";
+}
+
+} // namespace
+
+MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
+    : QMainWindow(parent), service_(new EngineService(std::move(calls), this)), comparison_(new Comparison(service_, this)),
+      selection_(new Selection(this))
+{
+    setObjectName(QStringLiteral("mainWindow"));
+    setWindowTitle(tr("Flextron Explorer"));
+    setWindowIcon(programIcon());
+    setAcceptDrops(true);
+    setDockNestingEnabled(true);
+    makeActions();
+    makeToolBar();
+    makeViews();
+    makeMenus();
+    makeStatusBar();
+    connectService();
+    updateIcons();
+    prompt_->setPrompt(tr("Once upon a time"));
+    applyInputs();
+    resetLayout();
+    readSettings();
+    updateActions();
+    service_->listModels();
+}
+
+MainWindow::~MainWindow() = default;
+
+void MainWindow::openModel(const QString& model) { service_->load(model); }
+
+QString MainWindow::statusText() const { return message_->fullText(); }
+
+void MainWindow::connectService()
+{
+    connect(service_, &EngineService::busyChanged, this, &MainWindow::updateActions);
+    connect(comparison_, &Comparison::inputsChanged, this, &MainWindow::updateActions);
+    connect(service_, &EngineService::modelsListed, this, &MainWindow::showModels);
+    connect(service_, &EngineService::modelLoaded, this, &MainWindow::showModel);
+    connect(service_, &EngineService::modelChanged, this, &MainWindow::showLatencyStatus);
+    connect(service_, &EngineService::loadStarted, this, [this](const QString& model) {
+        message_->setFullText(model.isEmpty() ? tr("Loading the bundled model") : tr("Loading %1").arg(model));
+        load_bar_->setRange(0, 0);
+        load_bar_->show();
+        load_cancel_->show();
+    });
+    connect(service_, &EngineService::loadProgress, this, [this](const LoadProgress& progress) {
+        message_->setFullText(progress.unit == QLatin1String("bytes") && progress.total > 0
+                                  ? tr("%1: %2 of %3").arg(progress.stage, formatBytes(progress.done), formatBytes(progress.total))
+                                  : progress.stage);
+        constexpr int kPercent = 100;
+        load_bar_->setRange(0, progress.total > 0 ? kPercent : 0);
+        if (progress.total > 0) load_bar_->setValue(static_cast<int>(kPercent * progress.done / progress.total));
+    });
+    connect(service_, &EngineService::loadFailed, this, [this](const QString&, const Error& error) {
+        load_bar_->hide();
+        load_cancel_->hide();
+        message_->setFullText(error.code == ErrorCode::Cancelled ? tr("Loading was cancelled") : QString::fromStdString(error.message));
+    });
+    connect(service_, &EngineService::retargetFailed, this,
+            [this](RunId, const Error& error) { message_->setFullText(formatError(error)); });
+    connect(service_, &EngineService::runStarted, this, [this] { message_->setFullText(tr("Running")); });
+    connect(service_, &EngineService::runFinished, this, [this](RunId, const RunEnd& end) {
+        message_->setFullText(end.cancelled ? tr("Stopped")
+                                            : tr("Done. Keys and values: %1").arg(formatBytes(static_cast<std::uint64_t>(end.kv_bytes))));
+    });
+    connect(service_, &EngineService::runFailed, this,
+            [this](RunId, const Error& error) { message_->setFullText(QString::fromStdString(error.message)); });
+    connect(service_, &EngineService::measureStarted, this, &MainWindow::showLatencyStatus);
+    connect(service_, &EngineService::measureProgress, this, [this](const LoadProgress& progress) {
+        if (progress.total == 0) return;
+        latency_->setFullText(tr("Measuring latency: %1 %").arg(100 * progress.done / progress.total));
+    });
+    connect(service_, &EngineService::measureEnded, this, [this](const std::optional<Error>& error) {
+        showLatencyStatus();
+        if (error && error->code != ErrorCode::Cancelled) message_->setFullText(formatError(*error));
+    });
+}
+
+void MainWindow::showModel(const ModelInfoPtr& model)
+{
+    load_bar_->hide();
+    load_cancel_->hide();
+    setWindowTitle(tr("%1 – Flextron Explorer").arg(model->name));
+    message_->setFullText(tr("Ready. F5 runs; or drag the latency slider."));
+    const Device& device = model->device;
+    const QString name = QString::fromStdString(device.name);
+    device_->setFullText(device.fallback_reason.empty() ? name
+                                                        : tr("%1 (%2)").arg(name, QString::fromStdString(device.fallback_reason)));
+    prompt_->setHint(isBundled(*model) ? tr("This model has read children's stories and books, nothing else: begin a story.")
+                                       : tr("The model goes on with your text, word by word."));
+    max_tokens_->setMaximum(std::max(1, model->config().max_position_embeddings));
+    showLatencyStatus();
+    updateActions();
+    if (measure_in_background_ && !model->latency) service_->measureWhenIdle();
+}
+
+void MainWindow::showLatencyStatus()
+{
+    const ModelInfoPtr& model = service_->model();
+    if (service_->measuring()) latency_->setFullText(tr("Measuring latency…"));
+    else if (!model) latency_->setFullText({});
+    else if (model->latency) latency_->setFullText(tr("Latency table of this device"));
+    else latency_->setFullText(tr("No latency table yet: shares are of FLOPs"));
+}
+
+void MainWindow::showModels(const std::vector<ModelListEntry>& models)
+{
+    models_ = models;
+    recent_menu_->clear();
+    bundled_menu_->clear();
+    for (const ModelListEntry& entry : models_) {
+        QAction* action = (entry.bundled ? bundled_menu_ : recent_menu_)->addAction(entry.name);
+        action->setToolTip(entry.folder);
+        action->setStatusTip(entry.folder);
+        connect(action, &QAction::triggered, this, [this, folder = entry.folder] { openModel(folder); });
+    }
+    recent_menu_->setEnabled(!recent_menu_->isEmpty());
+    bundled_menu_->setEnabled(!bundled_menu_->isEmpty());
+}
+
+void MainWindow::applyInputs()
+{
+    RunInputs inputs;
+    inputs.prompt = prompt_->prompt();
+    inputs.sampler.seed = static_cast<std::uint64_t>(seed_->value());
+    inputs.sampler.temperature = temperature_->value();
+    inputs.max_tokens = max_tokens_->value();
+    comparison_->setInputs(inputs);
+}
+
+void MainWindow::chooseFolder()
+{
+    const QString folder = QFileDialog::getExistingDirectory(this, tr("Open a model folder"));
+    if (!folder.isEmpty()) openModel(folder);
+}
+
+void MainWindow::readSettings()
+{
+    QSettings settings = userSettings();
+    if (settings.value(QStringLiteral("version")).toInt() != kSettingsVersion) return;
+    restoreGeometry(settings.value(QStringLiteral("geometry")).toByteArray());
+    restoreState(settings.value(QStringLiteral("windowState")).toByteArray(), kSettingsVersion);
+    seed_->setValue(settings.value(QStringLiteral("seed"), seed_->value()).toInt());
+    max_tokens_->setValue(settings.value(QStringLiteral("maxTokens"), max_tokens_->value()).toInt());
+    temperature_->setValue(settings.value(QStringLiteral("temperature"), temperature_->value()).toDouble());
+}
+
+void MainWindow::writeSettings() const
+{
+    QSettings settings = userSettings();
+    settings.setValue(QStringLiteral("version"), kSettingsVersion);
+    settings.setValue(QStringLiteral("geometry"), saveGeometry());
+    settings.setValue(QStringLiteral("windowState"), saveState(kSettingsVersion));
+    settings.setValue(QStringLiteral("seed"), seed_->value());
+    settings.setValue(QStringLiteral("maxTokens"), max_tokens_->value());
+    settings.setValue(QStringLiteral("temperature"), temperature_->value());
+}
+
+void MainWindow::closeEvent(QCloseEvent* event)
+{
+    writeSettings();
+    comparison_->stop();
+    service_->cancelLoad();
+    service_->cancelMeasure();
+    QMainWindow::closeEvent(event);
+}
+
+void MainWindow::changeEvent(QEvent* event)
+{
+    QMainWindow::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange && run_action_ != nullptr) updateIcons();
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event)
+{
+    if (!droppedFolder(event->mimeData()).isEmpty()) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event)
+{
+    const QString folder = droppedFolder(event->mimeData());
+    if (folder.isEmpty()) return;
+    event->acceptProposedAction();
+    openModel(folder);
+}
+
+} // namespace flextron::ui

@@ -1,0 +1,86 @@
+#include "ui/promptpanel.h"
+
+#include <QEvent>
+#include <QHBoxLayout>
+#include <QLocale>
+#include <QVBoxLayout>
+
+#include "ui/colors.h"
+
+namespace flextron::ui {
+
+namespace {
+constexpr int kCountIntervalMs = 100;
+constexpr int kLines = 3;
+} // namespace
+
+PromptPanel::PromptPanel(EngineService* service, QWidget* parent)
+    : QWidget(parent), service_(service), edit_(new QPlainTextEdit), count_(new QLabel), hint_(new QLabel),
+      count_throttle_(kCountIntervalMs, [this] { service_->tokenize(prompt()); })
+{
+    auto* title = new QLabel(tr("Prom&pt"));
+    QFont strong = font();
+    strong.setBold(true);
+    title->setFont(strong);
+    title->setBuddy(edit_);
+    edit_->setObjectName(QStringLiteral("promptEdit"));
+    edit_->setAccessibleName(tr("Prompt"));
+    edit_->setPlaceholderText(tr("Write the beginning of a text: the model goes on from here."));
+    edit_->setTabChangesFocus(true);
+    const int frame = 2 * edit_->frameWidth() + static_cast<int>(2 * edit_->document()->documentMargin());
+    edit_->setFixedHeight(edit_->fontMetrics().lineSpacing() * kLines + frame);
+    count_->setObjectName(QStringLiteral("tokenCount"));
+    hint_->setWordWrap(true);
+
+    auto* heading = new QHBoxLayout;
+    heading->addWidget(title);
+    heading->addStretch(1);
+    heading->addWidget(count_);
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(fontMetrics().height() / 4);
+    layout->addLayout(heading);
+    layout->addWidget(edit_);
+    layout->addWidget(hint_);
+    updateColors();
+
+    connect(edit_, &QPlainTextEdit::textChanged, this, [this] {
+        emit promptChanged();
+        count_throttle_.trigger();
+    });
+    connect(service_, &EngineService::modelLoaded, this, [this] { count_throttle_.trigger(); });
+    connect(service_, &EngineService::tokenized, this, &PromptPanel::showCount);
+}
+
+void PromptPanel::setHint(const QString& hint)
+{
+    hint_->setText(hint);
+    hint_->setVisible(!hint.isEmpty());
+}
+
+void PromptPanel::showCount(int tokens, const QString& problem)
+{
+    if (!problem.isEmpty()) {
+        count_->setText(problem);
+        return;
+    }
+    const int room = service_->model() ? service_->model()->config().max_position_embeddings : 0;
+    count_->setText(tr("%n token(s) of %1", nullptr, tokens).arg(QLocale().toString(room)));
+    count_->setToolTip(tr("Tokens of the prompt, the beginning-of-text token included, of those that the model can see at once."));
+}
+
+void PromptPanel::changeEvent(QEvent* event)
+{
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange) updateColors();
+}
+
+void PromptPanel::updateColors()
+{
+    QPalette colors = palette();
+    colors.setColor(QPalette::WindowText, quietColor(palette()));
+    hint_->setPalette(colors);
+    count_->setPalette(colors);
+}
+
+} // namespace flextron::ui

@@ -1,0 +1,41 @@
+// The prompt, how many tokens it has, and what the model has read.
+#pragma once
+
+#include <QLabel>
+#include <QPlainTextEdit>
+#include <QWidget>
+
+#include "ui/engineservice.h"
+#include "ui/throttle.h"
+
+namespace flextron::ui {
+
+class PromptPanel final : public QWidget {
+    Q_OBJECT
+
+public:
+    explicit PromptPanel(EngineService* service, QWidget* parent = nullptr);
+
+    [[nodiscard]] QString prompt() const { return edit_->toPlainText(); }
+    void setPrompt(const QString& prompt) { edit_->setPlainText(prompt); }
+    [[nodiscard]] QPlainTextEdit* editor() const { return edit_; }
+    [[nodiscard]] QString countText() const { return count_->text(); }
+    /// A line under the prompt: what to expect of this model.
+    void setHint(const QString& hint);
+
+signals:
+    void promptChanged();
+
+private:
+    void showCount(int tokens, const QString& problem);
+    void changeEvent(QEvent* event) override;
+    void updateColors();
+
+    EngineService* service_;
+    QPlainTextEdit* edit_;
+    QLabel* count_;
+    QLabel* hint_;
+    Throttle count_throttle_;
+};
+
+} // namespace flextron::ui

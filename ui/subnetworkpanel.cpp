@@ -1,0 +1,228 @@
+#include "ui/subnetworkpanel.h"
+
+#include <algorithm>
+
+#include <QAction>
+#include <QEvent>
+#include <QGridLayout>
+#include <QScopedValueRollback>
+#include <QVBoxLayout>
+
+#include "ui/colors.h"
+#include "ui/format.h"
+
+namespace flextron::ui {
+
+namespace {
+
+QLabel* wrappedLabel()
+{
+    auto* label = new QLabel;
+    label->setWordWrap(true);
+    return label;
+}
+
+std::vector<double> ticksOf(const std::vector<Stop>& stops, TargetAxis axis)
+{
+    std::vector<double> ticks;
+    for (const Stop& stop : stops) ticks.push_back(valueOf(stop, axis));
+    return ticks;
+}
+
+} // namespace
+
+SubNetworkPanel::SubNetworkPanel(EngineService* service, Comparison* comparison, QAction* open_action, QWidget* parent)
+    : QWidget(parent), service_(service), comparison_(comparison)
+{
+    page_ = new StatePage(makeForm());
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(page_);
+    page_->showEmpty(tr("No model"), tr("Open a model to choose how much of it runs."), open_action);
+    updateColors();
+
+    connect(service_, &EngineService::modelLoaded, this, [this](const ModelInfoPtr& model) {
+        driver_ = TargetAxis::Latency;
+        requested_ = 1.0;
+        setModel(model);
+        comparison_->setTarget(targetFor(driver_, requested_, routing()));
+    });
+    connect(service_, &EngineService::modelChanged, this, &SubNetworkPanel::setModel);
+    connect(comparison_, &Comparison::paneChanged, this, [this](PaneSlot slot) {
+        if (slot == PaneSlot::Live) showRunning();
+    });
+    connect(comparison_, &Comparison::paneReset, this, [this](PaneSlot slot) {
+        if (slot == PaneSlot::Live) showRunning();
+    });
+}
+
+QWidget* SubNetworkPanel::makeForm()
+{
+    auto* form = new QWidget;
+    latency_ = new TargetSlider;
+    latency_->setObjectName(QStringLiteral("latencySlider"));
+    parameters_ = new TargetSlider;
+    parameters_->setObjectName(QStringLiteral("parameterSlider"));
+    latency_value_ = wrappedLabel();
+    parameter_value_ = wrappedLabel();
+    widths_ = wrappedLabel();
+    widths_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    caution_ = wrappedLabel();
+    caution_->hide();
+    routing_ = new QComboBox;
+    routing_->setAccessibleName(tr("Routing"));
+
+    QFont strong = font();
+    strong.setBold(true);
+    const auto heading = [&strong](const QString& text, QWidget* buddy) {
+        auto* label = new QLabel(text);
+        label->setFont(strong);
+        label->setBuddy(buddy);
+        buddy->setAccessibleName(label->text().remove(QLatin1Char('&')));
+        return label;
+    };
+    auto* layout = new QVBoxLayout(form);
+    layout->addWidget(heading(tr("&Latency"), latency_));
+    layout->addWidget(latency_value_);
+    layout->addWidget(latency_);
+    layout->addSpacing(fontMetrics().height() / 3);
+    layout->addWidget(heading(tr("&Parameters"), parameters_));
+    layout->addWidget(parameter_value_);
+    layout->addWidget(parameters_);
+    layout->addSpacing(fontMetrics().height() / 3);
+    auto* routing_row = new QHBoxLayout;
+    routing_label_ = heading(tr("R&outing"), routing_);
+    routing_row->addWidget(routing_label_);
+    routing_row->addWidget(routing_, 1);
+    layout->addLayout(routing_row);
+    layout->addWidget(widths_);
+    layout->addWidget(caution_);
+    layout->addStretch(1);
+
+    for (const auto& [slider, axis] : {std::pair(latency_, TargetAxis::Latency), std::pair(parameters_, TargetAxis::Parameters)}) {
+        connect(slider, &TargetSlider::dragged, this, [this, axis = axis](double value) { follow(axis, value, false); });
+        connect(slider, &TargetSlider::committed, this, [this, axis = axis](double value) { follow(axis, value, true); });
+    }
+    connect(routing_, &QComboBox::activated, this, [this] { follow(driver_, requested_, true); });
+    latency_->setToolTip(tr("How much of the full model's time a token may take. Hollow: what you ask; solid: what runs. Arrow keys go from stop to stop."));
+    parameters_->setToolTip(tr("How many weights a token may touch. Hollow: what you ask; solid: what runs."));
+    return form;
+}
+
+const std::vector<Stop>& SubNetworkPanel::stops(TargetAxis axis) const
+{
+    return axis == TargetAxis::Latency ? model_->latency_stops : model_->parameter_stops;
+}
+
+Routing SubNetworkPanel::routing() const
+{
+    return model_ && model_->hasRouters() ? static_cast<Routing>(routing_->currentData().toInt()) : Routing::Uniform;
+}
+
+void SubNetworkPanel::setModel(const ModelInfoPtr& model)
+{
+    const bool another = !model_ || model_->checkpoint != model->checkpoint;
+    model_ = model;
+    if (another) {
+        routing_->clear();
+        if (model->dynamic_routers) routing_->addItem(tr("Dynamic: each token, layer by layer"), static_cast<int>(Routing::Dynamic));
+        if (model->static_routers) routing_->addItem(tr("Static: one choice for the whole text"), static_cast<int>(Routing::Static));
+        routing_->addItem(tr("Uniform: the same in every layer"), static_cast<int>(Routing::Uniform));
+        for (QWidget* widget : std::initializer_list<QWidget*>{routing_, routing_label_}) widget->setVisible(model->hasRouters());
+    }
+    const auto& by_latency = model->latency_stops;
+    latency_->setScale(1.0, ticksOf(by_latency, TargetAxis::Latency), tr("floor %1").arg(formatShare(by_latency.front().share)),
+                       tr("full"));
+    const auto& by_count = model->parameter_stops;
+    parameters_->setScale(static_cast<double>(by_count.back().parameters), ticksOf(by_count, TargetAxis::Parameters),
+                          tr("floor %1").arg(formatCount(by_count.front().parameters)), tr("full"));
+    if (driver_ == TargetAxis::Latency) requested_ = std::max(requested_, by_latency.front().share);
+    page_->showContent();
+    showTarget();
+    showRunning();
+}
+
+void SubNetworkPanel::setBudget(double share)
+{
+    if (model_) follow(TargetAxis::Latency, std::clamp(share, stops(TargetAxis::Latency).front().share, 1.0), true);
+}
+
+void SubNetworkPanel::follow(TargetAxis axis, double value, bool commit)
+{
+    if (!model_) return;
+    driver_ = axis;
+    requested_ = value;
+    showTarget();
+    const Target target = targetFor(axis, value, routing());
+    if (commit) comparison_->commitTarget(target);
+    else comparison_->dragTarget(target);
+}
+
+void SubNetworkPanel::showTarget()
+{
+    const auto& driving = stops(driver_);
+    const int index = stopNotAbove(driving, driver_, requested_);
+    const Stop& stop = driving[static_cast<std::size_t>(index)];
+    const bool table = model_->latency.has_value();
+    // Routers may come to anything near what they are asked for: what a stop would give is not what they give.
+    const bool exact = routing() == Routing::Uniform;
+    const double share = driver_ == TargetAxis::Latency && !exact ? requested_ : stop.share;
+
+    QString latency_text = formatCostShare(share, table);
+    if (exact && stop.predicted_ms) latency_text += tr(", %1 a token").arg(formatMs(*stop.predicted_ms));
+    if (driver_ == TargetAxis::Latency && exact && requested_ - stop.share > 0.005) {
+        latency_text += tr(" (asked %1)").arg(formatShare(requested_));
+    }
+    latency_value_->setText(latency_text);
+    const std::int64_t full = model_->parameter_stops.back().parameters;
+    parameter_value_->setText(exact ? tr("%1 of %2 active").arg(formatCount(stop.parameters), formatCount(full))
+                                    : tr("%1 in all; how many are active differs from token to token").arg(formatCount(full)));
+    widths_->setText(exact ? formatWidths(stop.subnet, model_->config()) : tr("Widths are chosen by the routers."));
+
+    latency_->setRequested(driver_ == TargetAxis::Latency ? requested_ : std::clamp(stop.share, 0.0, 1.0));
+    parameters_->setRequested(driver_ == TargetAxis::Parameters ? requested_ : static_cast<double>(stop.parameters));
+    showCaution(!isFull(driving, index));
+}
+
+void SubNetworkPanel::showCaution(bool narrower)
+{
+    const bool untrained = model_->preparation != Preparation::Trained;
+    latency_->setCautious(untrained);
+    parameters_->setCautious(untrained);
+    caution_->setVisible(untrained);
+    if (!untrained) return;
+    if (model_->preparation == Preparation::Sorted) {
+        caution_->setText(narrower ? tr("Sorted by importance, but not trained for narrow widths: the text gets worse soon.")
+                                   : tr("Below full: sorted by importance, but not trained for narrow widths."));
+    } else {
+        caution_->setText(narrower ? tr("Never converted: widths untrained, the text will break. “flextron convert” prepares a model.")
+                                   : tr("Below full: this model was never converted, the text will break."));
+    }
+}
+
+void SubNetworkPanel::showRunning()
+{
+    const PaneData& live = comparison_->pane(PaneSlot::Live);
+    if (!model_ || !live.hasText()) {
+        latency_->setRunning(std::nullopt);
+        parameters_->setRunning(std::nullopt);
+        return;
+    }
+    latency_->setRunning(live.plan.share);
+    parameters_->setRunning(static_cast<double>(live.plan.parameters));
+}
+
+void SubNetworkPanel::changeEvent(QEvent* event)
+{
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange) updateColors();
+}
+
+void SubNetworkPanel::updateColors()
+{
+    QPalette colors = palette();
+    colors.setColor(QPalette::WindowText, cautionColor(palette()));
+    caution_->setPalette(colors);
+}
+
+} // namespace flextron::ui

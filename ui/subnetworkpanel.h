@@ -1,0 +1,60 @@
+// The sub-network: two sliders over one target.
+#pragma once
+
+#include <QComboBox>
+#include <QFrame>
+#include <QLabel>
+#include <QWidget>
+
+#include "ui/comparison.h"
+#include "ui/statepage.h"
+#include "ui/targetmath.h"
+#include "ui/targetslider.h"
+
+namespace flextron::ui {
+
+/// One slider drives, the other follows. What stands beside them is what the wish becomes (the best sub-network not above it); the solid handle is
+/// what the engine runs.
+class SubNetworkPanel final : public QWidget {
+    Q_OBJECT
+
+public:
+    SubNetworkPanel(EngineService* service, Comparison* comparison, QAction* open_action, QWidget* parent = nullptr);
+
+    [[nodiscard]] TargetSlider* latencySlider() const { return latency_; }
+    [[nodiscard]] TargetSlider* parameterSlider() const { return parameters_; }
+    [[nodiscard]] QString latencyText() const { return latency_value_->text(); }
+    [[nodiscard]] QString parameterText() const { return parameter_value_->text(); }
+    [[nodiscard]] QString cautionText() const { return caution_->isHidden() ? QString() : caution_->text(); }
+    /// Puts the latency slider there, as if it had been dragged and let go.
+    void setBudget(double share);
+
+private:
+    QWidget* makeForm();
+    void setModel(const ModelInfoPtr& model);
+    void follow(TargetAxis axis, double value, bool commit);
+    void showTarget();
+    void showRunning();
+    void showCaution(bool narrower);
+    [[nodiscard]] const std::vector<Stop>& stops(TargetAxis axis) const;
+    [[nodiscard]] Routing routing() const;
+    void changeEvent(QEvent* event) override;
+    void updateColors();
+
+    EngineService* service_;
+    Comparison* comparison_;
+    ModelInfoPtr model_;
+    TargetAxis driver_ = TargetAxis::Latency;
+    double requested_ = 1.0;  ///< along driver_
+    StatePage* page_ = nullptr;
+    TargetSlider* latency_ = nullptr;
+    TargetSlider* parameters_ = nullptr;
+    QLabel* latency_value_ = nullptr;
+    QLabel* parameter_value_ = nullptr;
+    QLabel* widths_ = nullptr;
+    QLabel* routing_label_ = nullptr;
+    QComboBox* routing_ = nullptr;
+    QLabel* caution_ = nullptr;
+};
+
+} // namespace flextron::ui

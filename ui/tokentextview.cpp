@@ -1,0 +1,134 @@
+#include "ui/tokentextview.h"
+
+#include <algorithm>
+
+#include <QMouseEvent>
+#include <QScrollBar>
+#include <QTextBlock>
+
+#include "ui/colors.h"
+
+namespace flextron::ui {
+
+TokenTextView::TokenTextView(QWidget* parent) : QPlainTextEdit(parent)
+{
+    setReadOnly(true);
+    setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+    setUndoRedoEnabled(false);
+}
+
+void TokenTextView::reset()
+{
+    starts_.clear();
+    quiet_end_ = 0;
+    selected_first_ = selected_last_ = marked_ = -1;
+    setExtraSelections({});
+    clear();
+}
+
+void TokenTextView::append(int token, const QString& text, bool quiet)
+{
+    QScrollBar* bar = verticalScrollBar();
+    const bool follow = bar->value() >= bar->maximum();
+    QTextCursor cursor(document());
+    cursor.movePosition(QTextCursor::End);
+    while (static_cast<int>(starts_.size()) <= token) starts_.push_back(cursor.position());
+    QTextCharFormat format;
+    format.setForeground(quiet ? quietColor(palette()) : palette().color(QPalette::Text));
+    cursor.insertText(text, format);
+    if (quiet) quiet_end_ = cursor.position();
+    if (follow) bar->setValue(bar->maximum());
+}
+
+std::optional<std::pair<int, int>> TokenTextView::span(int token) const
+{
+    if (token < 0 || token >= tokens()) return std::nullopt;
+    const int end = document()->characterCount() - 1;
+    const auto end_of = [&](int i) { return i + 1 < tokens() ? starts_[static_cast<std::size_t>(i) + 1] : end; };
+    const int start = starts_[static_cast<std::size_t>(token)];
+    int last = token;
+    while (last + 1 < tokens() && end_of(last) == start) ++last;
+    return end_of(last) > start ? std::optional(std::pair(start, end_of(last))) : std::nullopt;
+}
+
+int TokenTextView::tokenAt(int position) const
+{
+    const auto after = std::upper_bound(starts_.begin(), starts_.end(), position);
+    return static_cast<int>(after - starts_.begin()) - 1;
+}
+
+void TokenTextView::setSelectedTokens(int first, int last)
+{
+    if (first == selected_first_ && last == selected_last_) return;
+    selected_first_ = first;
+    selected_last_ = last;
+    updateMarks();
+}
+
+void TokenTextView::setMarkedToken(int token)
+{
+    if (token == marked_) return;
+    marked_ = token;
+    updateMarks();
+}
+
+void TokenTextView::updateMarks()
+{
+    QList<QTextEdit::ExtraSelection> marks;
+    const auto mark = [&](int first, int last, const QTextCharFormat& format) {
+        const auto from = span(first);
+        const auto to = span(last);
+        if (!from || !to) return;
+        QTextEdit::ExtraSelection selection;
+        selection.cursor = QTextCursor(document());
+        selection.cursor.setPosition(from->first);
+        selection.cursor.setPosition(to->second, QTextCursor::KeepAnchor);
+        selection.format = format;
+        marks << selection;
+    };
+    if (marked_ >= 0) {
+        QTextCharFormat format;
+        format.setBackground(cautionColor(palette()));
+        format.setForeground(palette().color(QPalette::Base));
+        mark(marked_, marked_, format);
+    }
+    if (selected_first_ >= 0) {
+        QTextCharFormat format;
+        format.setBackground(palette().color(QPalette::Highlight));
+        format.setForeground(palette().color(QPalette::HighlightedText));
+        mark(selected_first_, selected_last_, format);
+    }
+    setExtraSelections(marks);
+}
+
+void TokenTextView::mouseReleaseEvent(QMouseEvent* event)
+{
+    QPlainTextEdit::mouseReleaseEvent(event);
+    if (event->button() != Qt::LeftButton || textCursor().hasSelection()) return;
+    const int token = tokenAt(cursorForPosition(event->position().toPoint()).position());
+    if (token >= 0) emit tokenClicked(token, event->modifiers().testFlag(Qt::ShiftModifier));
+}
+
+void TokenTextView::changeEvent(QEvent* event)
+{
+    QPlainTextEdit::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange) recolor();
+}
+
+void TokenTextView::recolor()
+{
+    const auto color = [this](int from, int to, const QColor& foreground) {
+        QTextCursor cursor(document());
+        cursor.setPosition(from);
+        cursor.setPosition(to, QTextCursor::KeepAnchor);
+        QTextCharFormat format;
+        format.setForeground(foreground);
+        cursor.mergeCharFormat(format);
+    };
+    const int end = document()->characterCount() - 1;
+    color(0, quiet_end_, quietColor(palette()));
+    color(quiet_end_, end, palette().color(QPalette::Text));
+    updateMarks();
+}
+
+} // namespace flextron::ui

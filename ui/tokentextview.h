@@ -1,0 +1,49 @@
+// A text view that knows which characters are which token: found by index, never by searching text.
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <QPlainTextEdit>
+
+namespace flextron::ui {
+
+/// Read-only. Text is appended, what is there is never drawn anew.
+class TokenTextView final : public QPlainTextEdit {
+    Q_OBJECT
+
+public:
+    explicit TokenTextView(QWidget* parent = nullptr);
+
+    /// Forgets all tokens.
+    void reset();
+    /// Adds text of `token`; tokens come in order. Quiet text is the prompt's.
+    void append(int token, const QString& text, bool quiet);
+    /// Character positions [first, second) in the document. A token whose bytes are only part of a character has those of the token that completed it.
+    [[nodiscard]] std::optional<std::pair<int, int>> span(int token) const;
+    /// -1 between tokens.
+    [[nodiscard]] int tokenAt(int position) const;
+    [[nodiscard]] int tokens() const { return static_cast<int>(starts_.size()); }
+
+    void setSelectedTokens(int first, int last); ///< -1, -1 for none
+    void setMarkedToken(int token);              ///< the split; -1 for none
+    [[nodiscard]] int markedToken() const { return marked_; }
+
+signals:
+    void tokenClicked(int token, bool extend);
+
+private:
+    void mouseReleaseEvent(QMouseEvent* event) override;
+    void changeEvent(QEvent* event) override;
+    void updateMarks();
+    void recolor();
+
+    std::vector<int> starts_; ///< document position at which each token begins
+    int quiet_end_ = 0;       ///< characters of the prompt
+    int selected_first_ = -1;
+    int selected_last_ = -1;
+    int marked_ = -1;
+};
+
+} // namespace flextron::ui
