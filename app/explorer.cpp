@@ -1,17 +1,167 @@
-#include "engine/base/version.h"
-#include "ui/about.h"
+// The explorer: wiring only.
+#include <iostream>
+#include <memory>
+#include <optional>
 
 #include <QApplication>
 #include <QCommandLineParser>
 
+#include "engine/base/version.h"
+#include "ui/colors.h"
+#include "ui/mainwindow.h"
+#include "ui/promptpanel.h"
+#include "ui/screenshot.h"
+#include "ui/subnetworkpanel.h"
+
+namespace {
+
+using flextron::Error;
+using flextron::ErrorCode;
+using flextron::Failure;
+
+constexpr double kDefaultBudget = 0.75;
+
+struct Options {
+    QString model;
+    QString screenshot;
+    QString prompt;
+    std::optional<double> budget;
+    std::optional<QSize> size;
+    flextron::ui::Theme theme = flextron::ui::Theme::System;
+};
+
+int fail(const Error& error, int code)
+{
+    std::cerr << "flextron-explorer: error: " << error.message << "\n";
+    if (!error.hint.empty()) std::cerr << "hint: " << error.hint << "\n";
+    return code;
+}
+
+bool given(int argc, char** argv, std::string_view option)
+{
+    for (int i = 1; i < argc; ++i) {
+        if (std::string_view(argv[i]).starts_with(option)) return true;
+    }
+    return false;
+}
+
+/// Qt aborts without a display; here it is said before. A picture needs none.
+bool haveDisplay(int argc, char** argv)
+{
+    if (!qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM") || given(argc, argv, "-platform")) return true;
+    if (!qEnvironmentVariableIsEmpty("DISPLAY") || !qEnvironmentVariableIsEmpty("WAYLAND_DISPLAY")) return true;
+    for (const char* needs_none : {"--screenshot", "--help", "-h", "--version", "-v"}) {
+        if (given(argc, argv, needs_none)) {
+            qputenv("QT_QPA_PLATFORM", "offscreen");
+            return true;
+        }
+    }
+    return false;
+}
+
+QSize parseSize(const QString& text)
+{
+    const QStringList parts = text.split(QLatin1Char('x'));
+    bool width_ok = false;
+    bool height_ok = false;
+    const QSize size(parts.value(0).toInt(&width_ok), parts.value(1).toInt(&height_ok));
+    constexpr int kSmallest = 320;
+    constexpr int kLargest = 16384;
+    const auto fits = [](int side) { return side >= kSmallest && side <= kLargest; };
+    if (parts.size() != 2 || !width_ok || !height_ok || !fits(size.width()) || !fits(size.height())) {
+        throw Failure(ErrorCode::InvalidArgument, "--size " + text.toStdString() + ": expected WIDTHxHEIGHT, each 320 to 16384",
+                      "For example --size 1280x720.");
+    }
+    return size;
+}
+
+flextron::ui::Theme parseTheme(const QString& text)
+{
+    if (text == QLatin1String("light")) return flextron::ui::Theme::Light;
+    if (text == QLatin1String("dark")) return flextron::ui::Theme::Dark;
+    if (text == QLatin1String("system")) return flextron::ui::Theme::System;
+    throw Failure(ErrorCode::InvalidArgument, "--theme " + text.toStdString() + ": expected light, dark or system");
+}
+
+double parseBudget(const QString& text)
+{
+    bool ok = false;
+    const double budget = text.toDouble(&ok);
+    if (!ok || !(budget > 0.0 && budget <= 1.0)) {
+        throw Failure(ErrorCode::InvalidArgument, "--budget " + text.toStdString() + ": expected a share of full latency, 0 < F <= 1",
+                      "For example --budget 0.6.");
+    }
+    return budget;
+}
+
+Options parseOptions(const QApplication& program)
+{
+    QCommandLineParser parser;
+    parser.setApplicationDescription(QStringLiteral("Explore elastic language models: drag a slider, and watch a model shrink while it writes."));
+    parser.addHelpOption();
+    parser.addVersionOption();
+    parser.addPositionalArgument(QStringLiteral("MODEL"), QStringLiteral("Checkpoint folder or bundled name; the first bundled one without it."),
+                                 QStringLiteral("[MODEL]"));
+    const QCommandLineOption screenshot(QStringLiteral("screenshot"), QStringLiteral("Run the default comparison, write the window to FILE, leave."),
+                                        QStringLiteral("FILE.png"));
+    const QCommandLineOption size(QStringLiteral("size"), QStringLiteral("Size of the window."), QStringLiteral("WxH"));
+    const QCommandLineOption theme(QStringLiteral("theme"), QStringLiteral("light, dark or system."), QStringLiteral("THEME"));
+    const QCommandLineOption prompt(QStringLiteral("prompt"), QStringLiteral("Text to start from."), QStringLiteral("TEXT"));
+    const QCommandLineOption budget(QStringLiteral("budget"), QStringLiteral("Run at this share of the full model's latency, 0 < F <= 1."),
+                                    QStringLiteral("F"));
+    parser.addOptions({screenshot, size, theme, prompt, budget});
+    parser.process(program);
+
+    Options options;
+    options.model = parser.positionalArguments().value(0);
+    options.screenshot = parser.value(screenshot);
+    options.prompt = parser.value(prompt);
+    if (parser.isSet(size)) options.size = parseSize(parser.value(size));
+    if (parser.isSet(theme)) options.theme = parseTheme(parser.value(theme));
+    if (parser.isSet(budget)) options.budget = parseBudget(parser.value(budget));
+    return options;
+}
+
+} // namespace
+
 int main(int argc, char** argv)
 {
+    constexpr int kFailed = 1;
+    constexpr int kUsage = 2;
+    if (!haveDisplay(argc, argv)) {
+        return fail({ErrorCode::Device, "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set",
+                     "Run it in a graphical session (or with ssh -X), write a picture with --screenshot FILE.png, or use the flextron "
+                     "command in the terminal."},
+                    kFailed);
+    }
     QApplication program(argc, argv);
+    QApplication::setApplicationName(QStringLiteral("flextron-explorer"));
     QApplication::setApplicationVersion(QLatin1String(flextron::version));
-    QApplication::setApplicationDisplayName(flextron::ui::programTitle());
-    QCommandLineParser parser;
-    parser.addVersionOption();
-    parser.addHelpOption();
-    parser.process(program);
-    return 0;
+    const auto options = flextron::guarded([&] { return parseOptions(program); });
+    if (!options.ok()) return fail(options.error(), kUsage);
+    flextron::ui::applyTheme(options->theme);
+
+    flextron::ui::MainWindow window;
+    if (options->size) window.resize(*options->size);
+    if (!options->prompt.isEmpty()) window.promptPanel()->setPrompt(options->prompt);
+    std::unique_ptr<flextron::ui::Screenshot> screenshot;
+    if (!options->screenshot.isEmpty()) {
+        window.setMeasureInBackground(false);
+        window.resetLayout();
+        if (options->size) window.resize(*options->size);
+        screenshot = std::make_unique<flextron::ui::Screenshot>(&window, options->screenshot, options->budget.value_or(kDefaultBudget));
+        QObject::connect(screenshot.get(), &flextron::ui::Screenshot::saved, &program, [](const QString& file) {
+            std::cout << file.toStdString() << "\n";
+            QApplication::exit(0);
+        });
+        QObject::connect(screenshot.get(), &flextron::ui::Screenshot::failed, &program,
+                         [](const Error& error) { QApplication::exit(fail(error, kFailed)); });
+    } else if (options->budget) {
+        QObject::connect(window.service(), &flextron::ui::EngineService::modelLoaded, &window,
+                         [&window, budget = *options->budget] { window.subNetworkPanel()->setBudget(budget); },
+                         static_cast<Qt::ConnectionType>(Qt::QueuedConnection | Qt::SingleShotConnection));
+    }
+    window.show();
+    window.openModel(options->model);
+    return QApplication::exec();
 }
