@@ -239,7 +239,7 @@ void EngineWorker::retarget(RunId id, const Target& target)
     if (pane < 0) return;
     auto result = guarded([&] {
         const ResolvedTarget resolved = resolveFor(PaneSlot::Live, target, *run_->model);
-        run_->generation->setPlan(pane, resolved.plan).orThrow();
+        run_->generation->setPlan(pane, resolved.plan, resolved.routing).orThrow();
         return describePlan(resolved, *run_->model);
     });
     if (result.ok()) emit runRetargeted(id, *result);

@@ -39,6 +39,11 @@ QString formatBytes(std::uint64_t bytes)
     return QLocale().formattedDataSize(static_cast<qint64>(bytes), bytes < 10'240 ? 0 : 1);
 }
 
+QString formatTokens(std::int64_t count)
+{
+    return count == 1 ? Text::tr("1 token") : Text::tr("%1 tokens").arg(QLocale().toString(static_cast<qlonglong>(count)));
+}
+
 QString formatShare(double share) { return QLocale().toString(share, 'f', 2); }
 
 QString formatMs(double ms)

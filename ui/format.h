@@ -11,6 +11,7 @@ namespace flextron::ui {
 
 QString formatCount(std::int64_t count);  ///< "7.5 M", "812"
 QString formatBytes(std::uint64_t bytes); ///< "14.3 MiB"
+QString formatTokens(std::int64_t count); ///< "1 token", "64 tokens"
 QString formatShare(double share);        ///< "0.60"
 QString formatMs(double ms);              ///< "0.84 ms", "12.3 ms"
 

@@ -108,12 +108,16 @@ void MainWindow::makeToolBar()
     const auto add = [this, bar](const QString& text, QAbstractSpinBox* box, const QString& help) {
         auto* label = new QLabel(text);
         label->setBuddy(box);
-        label->setContentsMargins(fontMetrics().averageCharWidth(), 0, fontMetrics().averageCharWidth() / 2, 0);
         box->setAccessibleName(QString(text).remove(QLatin1Char('&')));
         box->setToolTip(help);
         box->setKeyboardTracking(false);
-        bar->addWidget(label);
-        bar->addWidget(box);
+        auto* pair = new QWidget;
+        auto* layout = new QHBoxLayout(pair);
+        const int gap = fontMetrics().averageCharWidth();
+        layout->setContentsMargins(gap, 0, gap, 0);
+        layout->addWidget(label);
+        layout->addWidget(box);
+        bar->addWidget(pair);
     };
     max_tokens_ = new QSpinBox;
     max_tokens_->setRange(1, 4096);
@@ -157,6 +161,7 @@ void MainWindow::makeViews()
     layout->addWidget(panes, 1);
     setCentralWidget(central);
     connect(prompt_, &PromptPanel::promptChanged, this, &MainWindow::applyInputs);
+    prompt_->editor()->setFocus();
 
     sub_network_ = new SubNetworkPanel(service_, comparison_, open_action_);
     model_card_ = new ModelCard(service_, open_action_, cancel_load_action_);

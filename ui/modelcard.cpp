@@ -84,13 +84,13 @@ void ModelCard::addModelRows(const ModelInfo& model)
     addRow(tr("Family"), QString::fromLatin1(family.data(), static_cast<qsizetype>(family.size())));
     addRow(tr("Parameters"), formatCount(model.checkpoint->parameters()));
     addRow(tr("Layers"), tr("%1, hidden size %2").arg(locale.toString(config.numLayers()), locale.toString(config.hidden_size)));
-    addRow(tr("Attention"), tr("%n head(s)", nullptr, sizes.num_attention_heads) +
-                                (sizes.num_key_value_heads == sizes.num_attention_heads
-                                     ? QString()
-                                     : tr(" in %n group(s)", nullptr, sizes.num_key_value_heads)));
-    addRow(tr("MLP"), tr("%n neuron(s)", nullptr, sizes.intermediate_size));
-    addRow(tr("Context"), tr("%n token(s)", nullptr, config.max_position_embeddings));
-    addRow(tr("Vocabulary"), tr("%n token(s)", nullptr, config.vocab_size));
+    const QString heads = locale.toString(sizes.num_attention_heads);
+    addRow(tr("Attention"), sizes.num_key_value_heads == sizes.num_attention_heads
+                                ? tr("%1 heads").arg(heads)
+                                : tr("%1 heads in %2 groups").arg(heads, locale.toString(sizes.num_key_value_heads)));
+    addRow(tr("MLP"), tr("%1 neurons").arg(locale.toString(sizes.intermediate_size)));
+    addRow(tr("Context"), formatTokens(config.max_position_embeddings));
+    addRow(tr("Vocabulary"), formatTokens(config.vocab_size));
     addRow(tr("Tokenizer"), model.tokenizer.isEmpty() ? tr("none: %1").arg(model.tokenizer_problem) : model.tokenizer);
 }
 

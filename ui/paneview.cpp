@@ -15,7 +15,7 @@ namespace {
 
 QString stopReasonText(const std::string& reason)
 {
-    if (reason == "max_tokens") return PaneView::tr("as many tokens as asked");
+    if (reason == "max_tokens") return PaneView::tr("token limit reached");
     if (reason == "stop_id") return PaneView::tr("the model ended its text");
     if (reason == "stop_text") return PaneView::tr("stop text reached");
     if (reason == "context") return PaneView::tr("the context is full");
@@ -40,7 +40,7 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     split_->setFont(strong);
     split_->setToolTip(tr("The first new token at which this text leaves the full model's, counted from the prompt's end."));
     footer_->setWordWrap(true);
-    footer_->setToolTip(tr("Measured in this run, over this pane's own share of each step."));
+    footer_->setToolTip(tr("Measured in this run, over this pane's own share of each step: tokens a second and the median time of a token after the first, and the time to the first."));
     footer_->setMinimumHeight(2 * fontMetrics().lineSpacing());
     footer_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
 
@@ -103,12 +103,12 @@ QString PaneView::footerLine() const
     const QLocale locale;
     QStringList parts;
     const PaneTiming& timing = pane.timing;
-    if (timing.new_tokens > 0) parts << tr("%n token(s)", nullptr, timing.new_tokens);
+    if (timing.new_tokens > 0) parts << formatTokens(timing.new_tokens);
     if (timing.new_tokens > 1) {
         parts << tr("%1 tok/s").arg(locale.toString(timing.tokens_per_second, 'f', timing.tokens_per_second < 10 ? 1 : 0))
-              << tr("%1 a token (median)").arg(formatMs(timing.p50_ms));
+              << tr("%1 a token").arg(formatMs(timing.p50_ms));
     }
-    if (timing.new_tokens > 0) parts << tr("first after %1").arg(formatMs(timing.ttft_ms));
+    if (timing.new_tokens > 0) parts << tr("first %1").arg(formatMs(timing.ttft_ms));
     switch (pane.state) {
     case PaneState::Empty:
     case PaneState::Failed: break;

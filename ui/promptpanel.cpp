@@ -6,6 +6,7 @@
 #include <QVBoxLayout>
 
 #include "ui/colors.h"
+#include "ui/format.h"
 
 namespace flextron::ui {
 
@@ -65,7 +66,7 @@ void PromptPanel::showCount(int tokens, const QString& problem)
         return;
     }
     const int room = service_->model() ? service_->model()->config().max_position_embeddings : 0;
-    count_->setText(tr("%n token(s) of %1", nullptr, tokens).arg(QLocale().toString(room)));
+    count_->setText(tr("%1 of %2").arg(formatTokens(tokens), QLocale().toString(room)));
     count_->setToolTip(tr("Tokens of the prompt, the beginning-of-text token included, of those that the model can see at once."));
 }
 

@@ -83,6 +83,7 @@ void TokenTextView::updateMarks()
         selection.cursor = QTextCursor(document());
         selection.cursor.setPosition(from->first);
         selection.cursor.setPosition(to->second, QTextCursor::KeepAnchor);
+        selection.cursor.setKeepPositionOnInsert(true); // or the mark would grow with the text
         selection.format = format;
         marks << selection;
     };
