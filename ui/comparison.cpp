@@ -20,9 +20,11 @@ Comparison::Comparison(EngineService* service, QObject* parent)
     connect(service_, &EngineService::runStarted, this, [this](RunId, const RunStart& start) { onStarted(start); });
     connect(service_, &EngineService::runEvents, this, [this](RunId, const RunBatch& batch) { onEvents(batch); });
     connect(service_, &EngineService::runRetargeted, this, [this](RunId, const PlanInfo& plan) {
+        retarget_unanswered_ = false;
         slotData(PaneSlot::Live).plan = plan;
         emit paneChanged(PaneSlot::Live);
     });
+    connect(service_, &EngineService::retargetFailed, this, [this] { retarget_unanswered_ = false; });
     connect(service_, &EngineService::runFinished, this, [this](RunId, const RunEnd& end) {
         onEnded(end.cancelled ? PaneState::Stopped : PaneState::Done, {});
     });
@@ -74,6 +76,7 @@ void Comparison::commitTarget(const Target& target)
     retarget_throttle_.cancel();
     if (service_->running() && !running_preview_) {
         service_->retarget(target_); // the text goes on from here at the new width
+        retarget_unanswered_ = true;
         return;
     }
     const PaneData& full = pane(PaneSlot::Full);
@@ -97,6 +100,7 @@ void Comparison::startRun(std::vector<PaneSlot> which, bool preview)
     // Panes of a run that this one replaces and does not write itself stay as they are, unfinished.
     if (service_->running()) onEnded(PaneState::Stopped, {});
     pending_start_.reset();
+    retarget_unanswered_ = false;
     running_ = std::move(which);
     running_inputs_ = inputs_;
     running_preview_ = preview;
@@ -175,6 +179,7 @@ void Comparison::onEnded(PaneState state, const Error& error)
         data.error = error;
         emit paneChanged(slot);
     }
+    if (state == PaneState::Done && std::exchange(retarget_unanswered_, false)) startRun({PaneSlot::Live}, false);
 }
 
 void Comparison::updateDivergence()

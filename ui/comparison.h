@@ -103,6 +103,7 @@ private:
     std::vector<PaneSlot> running_;   ///< panes of the run in progress
     RunInputs running_inputs_;
     bool running_preview_ = false;
+    bool retarget_unanswered_ = false; ///< the run may have ended before the new target reached it
     std::optional<RunStart> pending_start_; ///< of a preview: the old text stays until the new one has a token
     std::optional<int> divergence_;
     Throttle preview_throttle_;

@@ -65,6 +65,7 @@ QWidget* StatePage::makeBanner()
     banner_text_ = new QLabel;
     banner_text_->setWordWrap(true);
     banner_button_ = new QPushButton;
+    banner_button_->hide();
     auto* layout = new QHBoxLayout(frame);
     layout->addWidget(banner_text_, 1);
     layout->addWidget(banner_button_);
@@ -90,6 +91,7 @@ QWidget* StatePage::makeMessagePage()
     progress_ = new QProgressBar;
     progress_->setAccessibleName(tr("Progress"));
     button_ = new QPushButton;
+    button_->hide();
     copy_ = new QPushButton(tr("Copy"));
     copy_->setAccessibleName(tr("Copy the error message"));
     details_toggle_ = new QToolButton;

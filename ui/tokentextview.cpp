@@ -106,7 +106,10 @@ void TokenTextView::mouseReleaseEvent(QMouseEvent* event)
 {
     QPlainTextEdit::mouseReleaseEvent(event);
     if (event->button() != Qt::LeftButton || textCursor().hasSelection()) return;
-    const int token = tokenAt(cursorForPosition(event->position().toPoint()).position());
+    // A cursor stands between two characters: the nearest gap may be the one after the character that was hit.
+    const QTextCursor gap = cursorForPosition(event->position().toPoint());
+    const bool before = event->position().x() < cursorRect(gap).left();
+    const int token = tokenAt(gap.position() - (before ? 1 : 0));
     if (token >= 0) emit tokenClicked(token, event->modifiers().testFlag(Qt::ShiftModifier));
 }
 

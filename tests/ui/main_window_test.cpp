@@ -298,7 +298,7 @@ private slots:
         const SelectionState& state = window_->selection()->state();
         QCOMPARE(state.primary, 1);
         QCOMPARE(state.layer, 1);
-        QVERIFY(heatmap->readout().startsWith(QLatin1String("token 1 “th”, layer 1: ")));
+        QVERIFY(heatmap->readout().startsWith(QStringLiteral("token 1 “th”, layer 1: ")));
         for (const PaneSlot slot : {PaneSlot::Full, PaneSlot::Live}) {
             const TokenTextView* text = window_->paneView(slot)->text();
             QCOMPARE(text->extraSelections().size(), 1);
@@ -359,6 +359,9 @@ private slots:
         QMimeData mime;
         mime.setUrls({QUrl::fromLocalFile(QDir::tempPath())});
         QSignalSpy started(window_->service(), &EngineService::loadStarted);
+        QDragEnterEvent enter({10, 10}, Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(window_.get(), &enter);
+        QVERIFY(enter.isAccepted());
         QDropEvent drop({10, 10}, Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
         QApplication::sendEvent(window_.get(), &drop);
         QCOMPARE(started.count(), 1);
