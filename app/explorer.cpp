@@ -69,7 +69,8 @@ QSize parseSize(const QString& text)
     constexpr int kLargest = 16384;
     const auto fits = [](int side) { return side >= kSmallest && side <= kLargest; };
     if (parts.size() != 2 || !width_ok || !height_ok || !fits(size.width()) || !fits(size.height())) {
-        throw Failure(ErrorCode::InvalidArgument, "--size " + text.toStdString() + ": expected WIDTHxHEIGHT, each 320 to 16384",
+        throw Failure(ErrorCode::InvalidArgument,
+                      "--size " + text.toStdString() + ": expected WIDTHxHEIGHT, each 320 to 16384",
                       "For example --size 1280x720.");
     }
     return size;
@@ -88,7 +89,8 @@ double parseBudget(const QString& text)
     bool ok = false;
     const double budget = text.toDouble(&ok);
     if (!ok || !(budget > 0.0 && budget <= 1.0)) {
-        throw Failure(ErrorCode::InvalidArgument, "--budget " + text.toStdString() + ": expected a share of full latency, 0 < F <= 1",
+        throw Failure(ErrorCode::InvalidArgument,
+                      "--budget " + text.toStdString() + ": expected a share of full latency, 0 < F <= 1",
                       "For example --budget 0.6.");
     }
     return budget;
@@ -97,17 +99,23 @@ double parseBudget(const QString& text)
 Options parseOptions(const QApplication& program)
 {
     QCommandLineParser parser;
-    parser.setApplicationDescription(QStringLiteral("Explore elastic language models: drag a slider, and watch a model shrink while it writes."));
+    parser.setApplicationDescription(
+        QStringLiteral("Explore elastic language models: drag a slider, and watch a model shrink while it writes."));
     parser.addHelpOption();
     parser.addVersionOption();
-    parser.addPositionalArgument(QStringLiteral("MODEL"), QStringLiteral("Checkpoint folder or bundled name; the first bundled one without it."),
+    parser.addPositionalArgument(QStringLiteral("MODEL"),
+                                 QStringLiteral("Checkpoint folder or bundled name; the first bundled one without it."),
                                  QStringLiteral("[MODEL]"));
-    const QCommandLineOption screenshot(QStringLiteral("screenshot"), QStringLiteral("Run the default comparison, write the window to FILE, leave."),
+    const QCommandLineOption screenshot(QStringLiteral("screenshot"),
+                                        QStringLiteral("Run the default comparison, write the window to FILE, leave."),
                                         QStringLiteral("FILE.png"));
     const QCommandLineOption size(QStringLiteral("size"), QStringLiteral("Size of the window."), QStringLiteral("WxH"));
-    const QCommandLineOption theme(QStringLiteral("theme"), QStringLiteral("light, dark or system."), QStringLiteral("THEME"));
-    const QCommandLineOption prompt(QStringLiteral("prompt"), QStringLiteral("Text to start from."), QStringLiteral("TEXT"));
-    const QCommandLineOption budget(QStringLiteral("budget"), QStringLiteral("Run at this share of the full model's latency, 0 < F <= 1."),
+    const QCommandLineOption theme(QStringLiteral("theme"), QStringLiteral("light, dark or system."),
+                                   QStringLiteral("THEME"));
+    const QCommandLineOption prompt(QStringLiteral("prompt"), QStringLiteral("Text to start from."),
+                                    QStringLiteral("TEXT"));
+    const QCommandLineOption budget(QStringLiteral("budget"),
+                                    QStringLiteral("Run at this share of the full model's latency, 0 < F <= 1."),
                                     QStringLiteral("F"));
     parser.addOptions({screenshot, size, theme, prompt, budget});
     parser.process(program);
@@ -130,7 +138,8 @@ int main(int argc, char** argv)
     constexpr int kUsage = 2;
     if (!haveDisplay(argc, argv)) {
         return fail({ErrorCode::Device, "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set",
-                     "Run it in a graphical session (or with ssh -X), write a picture with --screenshot FILE.png, or use the flextron "
+                     "Run it in a graphical session (or with ssh -X), write a picture with --screenshot FILE.png, or "
+                     "use the flextron "
                      "command in the terminal."},
                     kFailed);
     }
@@ -149,7 +158,8 @@ int main(int argc, char** argv)
         window.setMeasureInBackground(false);
         window.resetLayout();
         if (options->size) window.resize(*options->size);
-        screenshot = std::make_unique<flextron::ui::Screenshot>(&window, options->screenshot, options->budget.value_or(kDefaultBudget));
+        screenshot = std::make_unique<flextron::ui::Screenshot>(&window, options->screenshot,
+                                                                options->budget.value_or(kDefaultBudget));
         QObject::connect(screenshot.get(), &flextron::ui::Screenshot::saved, &program, [](const QString& file) {
             std::cout << file.toStdString() << "\n";
             QApplication::exit(0);
@@ -157,9 +167,10 @@ int main(int argc, char** argv)
         QObject::connect(screenshot.get(), &flextron::ui::Screenshot::failed, &program,
                          [](const Error& error) { QApplication::exit(fail(error, kFailed)); });
     } else if (options->budget) {
-        QObject::connect(window.service(), &flextron::ui::EngineService::modelLoaded, &window,
-                         [&window, budget = *options->budget] { window.subNetworkPanel()->setBudget(budget); },
-                         static_cast<Qt::ConnectionType>(Qt::QueuedConnection | Qt::SingleShotConnection));
+        QObject::connect(
+            window.service(), &flextron::ui::EngineService::modelLoaded, &window,
+            [&window, budget = *options->budget] { window.subNetworkPanel()->setBudget(budget); },
+            static_cast<Qt::ConnectionType>(Qt::QueuedConnection | Qt::SingleShotConnection));
     }
     window.show();
     window.openModel(options->model);

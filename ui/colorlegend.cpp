@@ -8,7 +8,7 @@ namespace flextron::ui {
 
 namespace {
 constexpr double kStripSwatches = 6; // a strip is as wide as this many swatches
-}
+} // namespace
 
 ColorLegend::ColorLegend(QWidget* parent) : QWidget(parent)
 {
@@ -26,21 +26,27 @@ void ColorLegend::setScale(Quantity quantity, ValueRange range, std::vector<doub
     update();
 }
 
-double ColorLegend::swatch() const { return fontMetrics().height() * 0.8; }
+double ColorLegend::swatch() const
+{
+    return fontMetrics().height() * 0.8;
+}
 
 QSize ColorLegend::sizeHint() const
 {
     const QFontMetrics metrics = fontMetrics();
     double width = 0;
     if (values_.empty()) {
-        width = metrics.horizontalAdvance(valueText(range_.low, quantity_)) + metrics.horizontalAdvance(valueText(range_.high, quantity_)) +
-                swatch() * (kStripSwatches + 1);
+        width = metrics.horizontalAdvance(valueText(range_.low, quantity_)) +
+                metrics.horizontalAdvance(valueText(range_.high, quantity_)) + swatch() * (kStripSwatches + 1);
     }
     for (const double value : values_) width += swatch() * 2 + metrics.horizontalAdvance(valueText(value, quantity_));
     return {static_cast<int>(width) + 1, metrics.height() + metrics.height() / 3};
 }
 
-QSize ColorLegend::minimumSizeHint() const { return sizeHint(); }
+QSize ColorLegend::minimumSizeHint() const
+{
+    return sizeHint();
+}
 
 void ColorLegend::paintEvent(QPaintEvent*)
 {
@@ -75,7 +81,8 @@ void ColorLegend::paintStrip(QPainter& painter) const
     const QRectF strip(low_width + side * 0.5, (height() - side) / 2, side * kStripSwatches, side);
     QLinearGradient gradient(strip.topLeft(), strip.topRight());
     for (std::size_t i = 0; i < kSequentialStops.size(); ++i) {
-        gradient.setColorAt(static_cast<double>(i) / static_cast<double>(kSequentialStops.size() - 1), QColor(kSequentialStops[i]));
+        gradient.setColorAt(static_cast<double>(i) / static_cast<double>(kSequentialStops.size() - 1),
+                            QColor(kSequentialStops[i]));
     }
     painter.setPen(quietColor(palette()));
     painter.setBrush(gradient);

@@ -48,9 +48,15 @@ bool isDark(const QPalette& palette)
     return luminance(palette.color(QPalette::WindowText)) > luminance(palette.color(QPalette::Window));
 }
 
-QColor cautionColor(const QPalette& palette) { return isDark(palette) ? QColor(0xfff2b04c) : QColor(0xff8a5200); }
+QColor cautionColor(const QPalette& palette)
+{
+    return isDark(palette) ? QColor(0xfff2b04c) : QColor(0xff8a5200);
+}
 
-QColor quietColor(const QPalette& palette) { return isDark(palette) ? QColor(0xffa3a7ad) : QColor(0xff5f6368); }
+QColor quietColor(const QPalette& palette)
+{
+    return isDark(palette) ? QColor(0xffa3a7ad) : QColor(0xff5f6368);
+}
 
 double contrast(const QColor& a, const QColor& b)
 {

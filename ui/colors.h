@@ -11,7 +11,8 @@ namespace flextron::ui {
 /// Qt 6.4 has no colour scheme to ask for: a palette is dark when its text is lighter than its ground.
 bool isDark(const QPalette& palette);
 
-/// For what the user should be careful with. As text it has a contrast of at least 4.5:1 on the palette's base and window colours.
+/// For what the user should be careful with. As text it has a contrast of at least 4.5:1 on the palette's base and
+/// window colours.
 QColor cautionColor(const QPalette& palette);
 
 /// For text that matters less (a prompt beside what was written); contrast at least 4.5:1 on the palette's base.
@@ -20,7 +21,8 @@ QColor quietColor(const QPalette& palette);
 /// Relative contrast of two opaque colours, 1 to 21. Source: WCAG 2.1.
 double contrast(const QColor& a, const QColor& b);
 
-/// Dark violet over teal to yellow: lightness rises all the way, so it reads in grey and with any colour vision. Our own stops.
+/// Dark violet over teal to yellow: lightness rises all the way, so it reads in grey and with any colour vision. Our
+/// own stops.
 inline constexpr std::array<QRgb, 5> kSequentialStops{0xff2b1a56, 0xff2f5d8c, 0xff2a9187, 0xff76c162, 0xfff6e34b};
 
 /// The map at 0..1.

@@ -12,8 +12,10 @@ constexpr std::array kAllSlots{PaneSlot::Full, PaneSlot::Live};
 } // namespace
 
 Comparison::Comparison(EngineService* service, QObject* parent)
-    : QObject(parent), service_(service), preview_throttle_(kPreviewIntervalMs, [this] { startPreview(); }),
-      retarget_throttle_(kRetargetIntervalMs, [this] { service_->retarget(target_); })
+    : QObject(parent)
+    , service_(service)
+    , preview_throttle_(kPreviewIntervalMs, [this] { startPreview(); })
+    , retarget_throttle_(kRetargetIntervalMs, [this] { service_->retarget(target_); })
 {
     target_.routing = Routing::Uniform;
     connect(service_, &EngineService::modelLoaded, this, &Comparison::resetForModel);
@@ -25,9 +27,8 @@ Comparison::Comparison(EngineService* service, QObject* parent)
         emit paneChanged(PaneSlot::Live);
     });
     connect(service_, &EngineService::retargetFailed, this, [this] { retarget_unanswered_ = false; });
-    connect(service_, &EngineService::runFinished, this, [this](RunId, const RunEnd& end) {
-        onEnded(end.cancelled ? PaneState::Stopped : PaneState::Done, {});
-    });
+    connect(service_, &EngineService::runFinished, this,
+            [this](RunId, const RunEnd& end) { onEnded(end.cancelled ? PaneState::Stopped : PaneState::Done, {}); });
     connect(service_, &EngineService::runFailed, this,
             [this](RunId, const Error& error) { onEnded(PaneState::Failed, error); });
 }
@@ -39,7 +40,10 @@ bool Comparison::stale(PaneSlot slot) const
     return !(data.inputs == inputs_);
 }
 
-std::optional<int> Comparison::divergence() const { return divergence_; }
+std::optional<int> Comparison::divergence() const
+{
+    return divergence_;
+}
 
 bool Comparison::canRun() const
 {
@@ -54,7 +58,10 @@ void Comparison::setInputs(const RunInputs& inputs)
     for (const PaneSlot slot : kAllSlots) emit paneChanged(slot);
 }
 
-void Comparison::run() { startRun({PaneSlot::Full, PaneSlot::Live}, false); }
+void Comparison::run()
+{
+    startRun({PaneSlot::Full, PaneSlot::Live}, false);
+}
 
 void Comparison::setTarget(const Target& target)
 {
@@ -92,7 +99,10 @@ void Comparison::stop()
     service_->stop();
 }
 
-void Comparison::startPreview() { startRun({PaneSlot::Live}, true); }
+void Comparison::startPreview()
+{
+    startRun({PaneSlot::Live}, true);
+}
 
 void Comparison::startRun(std::vector<PaneSlot> which, bool preview)
 {

@@ -1,7 +1,7 @@
 // What the window compares: one prompt through the full model and through the live sub-network.
 //
-// Holds the inputs, the target and the panes' records, and decides what a change asks for: a new run, a preview, or another width in mid-text.
-// Views read it and never talk to the engine.
+// Holds the inputs, the target and the panes' records, and decides what a change asks for: a new run, a preview, or
+// another width in mid-text. Views read it and never talk to the engine.
 #pragma once
 
 #include <array>
@@ -32,9 +32,9 @@ struct PaneData {
     int prompt_tokens = 0;
     PlanInfo plan;
     PaneTiming timing;
-    RunInputs inputs;            ///< what it was made from
-    bool preview = false;        ///< the first few tokens only, while the slider moves
-    Error error;                 ///< when Failed
+    RunInputs inputs;     ///< what it was made from
+    bool preview = false; ///< the first few tokens only, while the slider moves
+    Error error;          ///< when Failed
 
     [[nodiscard]] bool busy() const
     {
@@ -100,10 +100,10 @@ private:
     RunInputs inputs_;
     Target target_;
     std::array<PaneData, kPaneSlots> panes_;
-    std::vector<PaneSlot> running_;   ///< panes of the run in progress
+    std::vector<PaneSlot> running_; ///< panes of the run in progress
     RunInputs running_inputs_;
     bool running_preview_ = false;
-    bool retarget_unanswered_ = false; ///< the run may have ended before the new target reached it
+    bool retarget_unanswered_ = false;      ///< the run may have ended before the new target reached it
     std::optional<RunStart> pending_start_; ///< of a preview: the old text stays until the new one has a token
     std::optional<int> divergence_;
     Throttle preview_throttle_;

@@ -8,7 +8,9 @@ constexpr int kIdleMs = 1500;
 } // namespace
 
 EngineService::EngineService(EngineCalls calls, QObject* parent)
-    : QObject(parent), worker_(new EngineWorker(std::move(calls))), thread_(QStringLiteral("flextron-engine"))
+    : QObject(parent)
+    , worker_(new EngineWorker(std::move(calls)))
+    , thread_(QStringLiteral("flextron-engine"))
 {
     idle_timer_.setSingleShot(true);
     idle_timer_.setInterval(kIdleMs);
@@ -188,9 +190,8 @@ void EngineService::startMeasure()
     if (!measure_wanted_ || loading() || running() || measuring() || !model_) return;
     measure_cancel_.emplace();
     const quint64 id = ++measure_id_;
-    QMetaObject::invokeMethod(worker_, [worker = worker_, id, cancel = measure_cancel_->token()] {
-        worker->measure(id, cancel);
-    });
+    QMetaObject::invokeMethod(
+        worker_, [worker = worker_, id, cancel = measure_cancel_->token()] { worker->measure(id, cancel); });
     emit measureStarted();
     emit busyChanged();
 }

@@ -1,8 +1,9 @@
 // The one door between the window and the engine.
 //
-// Lives on the GUI thread and never blocks it: every call returns at once, answers come as signals. One long-lived thread does the
-// work. Runs are told apart by id, and what comes late is dropped here, so no view ever sees a number of a run that is over.
-// Stopping is an atomic flag that the engine polls: it takes effect within a layer's time, also while loading or reading a prompt.
+// Lives on the GUI thread and never blocks it: every call returns at once, answers come as signals. One long-lived
+// thread does the work. Runs are told apart by id, and what comes late is dropped here, so no view ever sees a number
+// of a run that is over. Stopping is an atomic flag that the engine polls: it takes effect within a layer's time, also
+// while loading or reading a prompt.
 #pragma once
 
 #include <optional>
@@ -24,8 +25,8 @@ public:
     /// Cancels whatever runs and waits for the thread: at most about a layer's time.
     ~EngineService() override;
 
-    /// Path of a folder or name of a bundled model; empty = the first bundled one. Stops what runs. The model that is open stays open until the
-    /// new one is loaded, so a failure loses nothing.
+    /// Path of a folder or name of a bundled model; empty = the first bundled one. Stops what runs. The model that is
+    /// open stays open until the new one is loaded, so a failure loses nothing.
     void load(const QString& model, const LoadOptions& options = {});
     void cancelLoad();
     /// Replaces a run in progress.

@@ -46,8 +46,9 @@ std::vector<QString> promptPieces(const std::shared_ptr<const Tokenizer>& tokeni
 void requireTokenizer(const LoadedModel& model)
 {
     if (model.tokenizer) return;
-    throw Failure(ErrorCode::Unsupported, model.name + ": text cannot be read without a tokenizer: " +
-                                              (model.tokenizer_problem.empty() ? "none was found" : model.tokenizer_problem),
+    throw Failure(ErrorCode::Unsupported,
+                  model.name + ": text cannot be read without a tokenizer: " +
+                      (model.tokenizer_problem.empty() ? "none was found" : model.tokenizer_problem),
                   "Put the model's tokenizer.model or tokenizer.json into its folder and open it again.");
 }
 
@@ -73,9 +74,9 @@ struct EngineWorker::ActiveRun {
     CancelToken cancel;
     std::unique_ptr<Generation> generation;
     std::shared_ptr<const LoadedModel> model;
-    std::vector<PaneSlot> order;      // by the generation's pane index
-    std::vector<int> first_changed;   // records from here on were not sent yet; int max = none
-    std::vector<PaneBatch> waiting;   // by pane
+    std::vector<PaneSlot> order;    // by the generation's pane index
+    std::vector<int> first_changed; // records from here on were not sent yet; int max = none
+    std::vector<PaneBatch> waiting; // by pane
     QElapsedTimer since_flush;
 
     [[nodiscard]] int paneOf(PaneSlot slot) const
@@ -92,7 +93,8 @@ EngineCalls realEngine()
                     const CancelToken& cancel) { return loadModel(model, options, progress, cancel); };
     calls.measure = [](const Backend& backend, const ProgressFn& progress, const CancelToken& cancel) {
         auto table = measureLatency(backend, MeasureOptions{}, progress, cancel);
-        // A cache that cannot be written costs three seconds at the next start, no more: the table is good all the same.
+        // A cache that cannot be written costs three seconds at the next start, no more: the table is good all the
+        // same.
         if (table.ok()) static_cast<void>(writeLatencyTable(latencyTablePath(table->fingerprint), *table).ok());
         return table;
     };
@@ -108,7 +110,8 @@ void EngineWorker::load(quint64 id, const QString& model, const LoadOptions& opt
     if (run_) finish(true);
     const auto progress = paced([this, id](const LoadProgress& value) { emit loadProgress(id, value); });
     auto result = guarded([&] {
-        auto opened = std::make_shared<LoadedModel>(calls_.load(model.toStdString(), options, progress, cancel).orThrow());
+        auto opened = std::make_shared<LoadedModel>(
+            calls_.load(model.toStdString(), options, progress, cancel).orThrow());
         cancel.throwIfCancelled();
         return std::pair(opened, describeModel(*opened));
     });
@@ -162,7 +165,8 @@ void EngineWorker::start(RunId id, const RunRequest& request, const CancelToken&
         return;
     }
     emit runStarted(id, *result);
-    QMetaObject::invokeMethod(this, [this, id] { advance(id); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this, [this, id] { advance(id); }, Qt::QueuedConnection);
 }
 
 void EngineWorker::advance(RunId id)
@@ -185,7 +189,8 @@ void EngineWorker::advance(RunId id)
         return;
     }
     if (!run_->since_flush.isValid() || run_->since_flush.elapsed() >= kFlushIntervalMs) flush();
-    QMetaObject::invokeMethod(this, [this, id] { advance(id); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this, [this, id] { advance(id); }, Qt::QueuedConnection);
 }
 
 void EngineWorker::collect(const std::vector<PaneEvent>& events)
@@ -281,8 +286,8 @@ void EngineWorker::listModels()
     auto listed = guarded([] { return flextron::listModels(); });
     if (listed.ok()) {
         for (const ModelEntry& entry : *listed) {
-            entries.push_back({QString::fromStdString(entry.name), QString::fromStdString(entry.folder.string()),
-                               entry.bundled});
+            entries.push_back(
+                {QString::fromStdString(entry.name), QString::fromStdString(entry.folder.string()), entry.bundled});
         }
     }
     emit modelsListed(entries);

@@ -26,8 +26,8 @@ struct EngineCalls {
 /// loadModel and the quick measureLatency, the latter kept in the user's cache.
 EngineCalls realEngine();
 
-/// A run advances one step per event, so that a new target or another request is seen between two tokens; what must not wait
-/// (stop) comes through CancelTokens. All slots are for queued calls from EngineService.
+/// A run advances one step per event, so that a new target or another request is seen between two tokens; what must not
+/// wait (stop) comes through CancelTokens. All slots are for queued calls from EngineService.
 class EngineWorker final : public QObject {
     Q_OBJECT
 

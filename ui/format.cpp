@@ -19,7 +19,8 @@ QString widthRange(const std::vector<int>& widths)
     const auto [low, high] = std::minmax_element(widths.begin(), widths.end());
     if (low == widths.end()) return QStringLiteral("0");
     const QLocale locale;
-    return *low == *high ? locale.toString(*low) : Text::tr("%1 to %2").arg(locale.toString(*low), locale.toString(*high));
+    return *low == *high ? locale.toString(*low)
+                         : Text::tr("%1 to %2").arg(locale.toString(*low), locale.toString(*high));
 }
 
 } // namespace
@@ -29,7 +30,8 @@ QString formatCount(std::int64_t count)
     const QLocale locale;
     const auto value = static_cast<double>(count);
     if (count >= 1'000'000'000) return Text::tr("%1 B").arg(locale.toString(value / 1e9, 'f', 2));
-    if (count >= 1'000'000) return Text::tr("%1 M").arg(locale.toString(value / 1e6, 'f', count >= 100'000'000 ? 0 : 1));
+    if (count >= 1'000'000)
+        return Text::tr("%1 M").arg(locale.toString(value / 1e6, 'f', count >= 100'000'000 ? 0 : 1));
     if (count >= 10'000) return Text::tr("%1 K").arg(locale.toString(value / 1e3, 'f', 0));
     return locale.toString(static_cast<qlonglong>(count));
 }
@@ -41,10 +43,14 @@ QString formatBytes(std::uint64_t bytes)
 
 QString formatTokens(std::int64_t count)
 {
-    return count == 1 ? Text::tr("1 token") : Text::tr("%1 tokens").arg(QLocale().toString(static_cast<qlonglong>(count)));
+    return count == 1 ? Text::tr("1 token")
+                      : Text::tr("%1 tokens").arg(QLocale().toString(static_cast<qlonglong>(count)));
 }
 
-QString formatShare(double share) { return QLocale().toString(share, 'f', 2); }
+QString formatShare(double share)
+{
+    return QLocale().toString(share, 'f', 2);
+}
 
 QString formatMs(double ms)
 {
@@ -76,7 +82,8 @@ QString formatToken(const std::string& bytes)
     QStringDecoder decoder(QStringDecoder::Utf8, QStringDecoder::Flag::Stateless);
     QString text = decoder.decode(QByteArrayView(bytes.data(), static_cast<qsizetype>(bytes.size())));
     if (decoder.hasError()) {
-        return QString::fromLatin1(QByteArray::fromRawData(bytes.data(), static_cast<qsizetype>(bytes.size())).toHex(' '));
+        return QString::fromLatin1(
+            QByteArray::fromRawData(bytes.data(), static_cast<qsizetype>(bytes.size())).toHex(' '));
     }
     if (text.isEmpty()) return Text::tr("(no text)");
     text.replace(QLatin1Char('\n'), QStringLiteral("↵")).replace(QLatin1Char('\t'), QStringLiteral("⇥"));

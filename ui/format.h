@@ -24,7 +24,8 @@ QString formatWidths(const SubNetwork& subnet, const ModelConfig& config);
 /// One line: what is wrong and what to do.
 QString formatError(const Error& error);
 
-/// The token as a person reads it: its text, with spaces and line ends shown, or its bytes in hexadecimal where they are no text.
+/// The token as a person reads it: its text, with spaces and line ends shown, or its bytes in hexadecimal where they
+/// are no text.
 QString formatToken(const std::string& bytes);
 
 } // namespace flextron::ui

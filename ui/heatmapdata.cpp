@@ -31,7 +31,10 @@ const TokenRecord* readRecord(const Trace& trace, int token, int layer)
     return &record;
 }
 
-QString percent(double share) { return QLocale().toString(100.0 * share, 'f', 0); }
+QString percent(double share)
+{
+    return QLocale().toString(100.0 * share, 'f', 0);
+}
 
 } // namespace
 
@@ -66,7 +69,8 @@ double cellValue(const Trace& trace, int token, int layer, Quantity quantity, co
     switch (quantity) {
     case Quantity::MlpWidth: return record->mlp[at];
     case Quantity::Heads: return record->heads[at];
-    case Quantity::ComputeShare: return shares != nullptr ? shares->share(layer, record->mlp[at], record->heads[at]) : kNaN;
+    case Quantity::ComputeShare:
+        return shares != nullptr ? shares->share(layer, record->mlp[at], record->heads[at]) : kNaN;
     case Quantity::Milliseconds: return at < record->layer_ns.size() ? record->layer_ns[at] * kMsPerNs : kNaN;
     }
     return kNaN;
@@ -126,9 +130,17 @@ QString cellText(const Trace& trace, int token, int layer, Quantity quantity, co
     if (std::isnan(value)) return Text::tr("%1: not read yet").arg(place);
     switch (quantity) {
     case Quantity::MlpWidth:
-        return Text::tr("%1: %2 of %3 neurons (%4 %)").arg(place).arg(value).arg(trace.full_mlp).arg(percent(value / trace.full_mlp));
+        return Text::tr("%1: %2 of %3 neurons (%4 %)")
+            .arg(place)
+            .arg(value)
+            .arg(trace.full_mlp)
+            .arg(percent(value / trace.full_mlp));
     case Quantity::Heads:
-        return Text::tr("%1: %2 of %3 heads (%4 %)").arg(place).arg(value).arg(trace.full_heads).arg(percent(value / trace.full_heads));
+        return Text::tr("%1: %2 of %3 heads (%4 %)")
+            .arg(place)
+            .arg(value)
+            .arg(trace.full_heads)
+            .arg(percent(value / trace.full_heads));
     case Quantity::ComputeShare: return Text::tr("%1: %2 % of the full layer's FLOPs").arg(place, percent(value));
     case Quantity::Milliseconds: return Text::tr("%1: %2 in this run").arg(place, valueText(value, quantity));
     }

@@ -20,7 +20,8 @@ enum class Quantity {
     Milliseconds, ///< of the layer in this run
 };
 
-/// FLOPs of a layer at given widths over those at full width, K/V of all groups, 256 tokens of context. Remembers what it has computed.
+/// FLOPs of a layer at given widths over those at full width, K/V of all groups, 256 tokens of context. Remembers what
+/// it has computed.
 class LayerShares {
 public:
     explicit LayerShares(ModelConfig config) : config_(std::move(config)) {}
@@ -35,7 +36,8 @@ private:
 /// NaN for a token that was not read yet, or a cell outside the trace. `shares` is needed for ComputeShare only.
 double cellValue(const Trace& trace, int token, int layer, Quantity quantity, const LayerShares* shares);
 
-/// Where the colours begin and end. Widths and shares start at 0 and end at full; milliseconds end at the largest value seen (1 when none).
+/// Where the colours begin and end. Widths and shares start at 0 and end at full; milliseconds end at the largest value
+/// seen (1 when none).
 struct ValueRange {
     double low = 0;
     double high = 1;
@@ -43,7 +45,8 @@ struct ValueRange {
 };
 ValueRange valueRange(const Trace& trace, Quantity quantity);
 
-/// The values a quantity can take, ascending, for a discrete legend; empty for continuous ones. Widths in use that are in no choice set (0 by hand) are added.
+/// The values a quantity can take, ascending, for a discrete legend; empty for continuous ones. Widths in use that are
+/// in no choice set (0 by hand) are added.
 std::vector<double> discreteValues(const Trace& trace, Quantity quantity);
 
 /// True when every token that was read has the same widths: then the map is a layer profile.

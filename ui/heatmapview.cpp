@@ -28,7 +28,8 @@ QCPColorGradient sequentialGradient()
     QCPColorGradient gradient;
     gradient.clearColorStops();
     for (std::size_t i = 0; i < kSequentialStops.size(); ++i) {
-        gradient.setColorStopAt(static_cast<double>(i) / static_cast<double>(kSequentialStops.size() - 1), QColor(kSequentialStops[i]));
+        gradient.setColorStopAt(static_cast<double>(i) / static_cast<double>(kSequentialStops.size() - 1),
+                                QColor(kSequentialStops[i]));
     }
     gradient.setLevelCount(256);
     gradient.setNanHandling(QCPColorGradient::nhTransparent); // the hatched ground shows: not read is not zero
@@ -37,8 +38,13 @@ QCPColorGradient sequentialGradient()
 
 } // namespace
 
-HeatmapView::HeatmapView(EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action, QWidget* parent)
-    : QWidget(parent), service_(service), comparison_(comparison), selection_(selection), run_action_(run_action)
+HeatmapView::HeatmapView(EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action,
+                         QWidget* parent)
+    : QWidget(parent)
+    , service_(service)
+    , comparison_(comparison)
+    , selection_(selection)
+    , run_action_(run_action)
 {
     page_ = new StatePage(makeContent());
     auto* layout = new QVBoxLayout(this);
@@ -153,7 +159,10 @@ void HeatmapView::makePlot()
     connect(plot_->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, &HeatmapView::updateTicks);
 }
 
-void HeatmapView::setQuantity(Quantity quantity) { quantity_box_->setCurrentIndex(quantity_box_->findData(static_cast<int>(quantity))); }
+void HeatmapView::setQuantity(Quantity quantity)
+{
+    quantity_box_->setCurrentIndex(quantity_box_->findData(static_cast<int>(quantity)));
+}
 
 double HeatmapView::drawnValue(int token, int layer) const
 {
@@ -185,7 +194,8 @@ void HeatmapView::drawColumns(int first)
         }
     }
     if (quantity_ == Quantity::Milliseconds || legend_->isHidden()) updateScale();
-    note_->setText(sameForEveryToken(trace()) ? tr("The same for every token: one choice for the whole text.") : QString());
+    note_->setText(sameForEveryToken(trace()) ? tr("The same for every token: one choice for the whole text.")
+                                              : QString());
     updateMarks();
 }
 
@@ -224,7 +234,8 @@ void HeatmapView::updateTicks()
     if (texts) {
         auto ticker = QSharedPointer<QCPAxisTickerText>::create();
         const int first = std::max(0, static_cast<int>(std::floor(range.lower)));
-        const int last = std::min(static_cast<int>(trace().records.size()) - 1, static_cast<int>(std::ceil(range.upper)));
+        const int last = std::min(static_cast<int>(trace().records.size()) - 1,
+                                  static_cast<int>(std::ceil(range.upper)));
         for (int token = first; token <= last; ++token) {
             const TokenRecord& record = trace().records[static_cast<std::size_t>(token)];
             ticker->addTick(token, record.bytes.empty() ? QStringLiteral("·") : formatToken(record.bytes));
@@ -248,7 +259,9 @@ void HeatmapView::updateState()
         page_->showError(tr("The run failed"), shown_pane.error, run_action_);
     } else if (!shown_pane.hasText()) {
         if (shown_pane.busy()) page_->showLoading(tr("Starting"), {tr("reading the prompt"), 0, 0, {}});
-        else page_->showEmpty(tr("Nothing read yet"), tr("A run draws here how wide each layer was for each token."), run_action_);
+        else
+            page_->showEmpty(tr("Nothing read yet"), tr("A run draws here how wide each layer was for each token."),
+                             run_action_);
     } else if (comparison_->stale(slot_)) {
         page_->showStale(tr("Out of date: prompt or settings have changed."), run_action_);
     } else {
@@ -276,7 +289,8 @@ void HeatmapView::updateMarks()
 
     const SelectionState& state = selection_->state();
     const bool same_place = state.pane == slot_ || !at || state.primary < shown_pane.prompt_tokens + *at;
-    const bool shown = state.primary >= 0 && state.primary < static_cast<int>(shown_pane.trace.records.size()) && same_place;
+    const bool shown = state.primary >= 0 && state.primary < static_cast<int>(shown_pane.trace.records.size()) &&
+                       same_place;
     column_->setVisible(shown);
     cursor_->setVisible(shown && state.layer >= 0);
     if (shown) {

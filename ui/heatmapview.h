@@ -24,7 +24,8 @@ class HeatmapView final : public QWidget {
     Q_OBJECT
 
 public:
-    HeatmapView(EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action, QWidget* parent = nullptr);
+    HeatmapView(EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action,
+                QWidget* parent = nullptr);
     ~HeatmapView() override;
 
     [[nodiscard]] QCustomPlot* plot() const { return plot_; }
@@ -73,7 +74,7 @@ private:
     QLabel* readout_ = nullptr;
     QCustomPlot* plot_ = nullptr;
     StatePage* page_ = nullptr;
-    QCPColorMap* map_ = nullptr;         // owned by plot_, as are the next four
+    QCPColorMap* map_ = nullptr; // owned by plot_, as are the next four
     QCPItemRect* column_ = nullptr;
     QCPItemRect* cursor_ = nullptr;
     QCPItemStraightLine* prompt_end_ = nullptr;

@@ -17,7 +17,8 @@ QPainterPath glyphPath(Glyph glyph)
     QPainterPath path;
     switch (glyph) {
     case Glyph::Open:
-        path.addPolygon(QPolygonF({{0.08, 0.22}, {0.40, 0.22}, {0.50, 0.34}, {0.92, 0.34}, {0.92, 0.82}, {0.08, 0.82}}));
+        path.addPolygon(
+            QPolygonF({{0.08, 0.22}, {0.40, 0.22}, {0.50, 0.34}, {0.92, 0.34}, {0.92, 0.82}, {0.08, 0.82}}));
         break;
     case Glyph::Run: path.addPolygon(QPolygonF({{0.22, 0.12}, {0.88, 0.50}, {0.22, 0.88}})); break;
     case Glyph::Stop: path.addRoundedRect(QRectF(0.18, 0.18, 0.64, 0.64), 0.06, 0.06); break;

@@ -30,7 +30,8 @@ constexpr int kSettingsVersion = 1; // of the arrangement: docks of another vers
 
 QSettings userSettings()
 {
-    return QSettings(QSettings::IniFormat, QSettings::UserScope, QStringLiteral("flextron"), QStringLiteral("explorer"));
+    return QSettings(QSettings::IniFormat, QSettings::UserScope, QStringLiteral("flextron"),
+                     QStringLiteral("explorer"));
 }
 
 /// The folder that was dropped, or that of a dropped file of a model; empty for anything else.
@@ -54,8 +55,10 @@ bool isBundled(const ModelInfo& model)
 } // namespace
 
 MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
-    : QMainWindow(parent), service_(new EngineService(std::move(calls), this)), comparison_(new Comparison(service_, this)),
-      selection_(new Selection(this))
+    : QMainWindow(parent)
+    , service_(new EngineService(std::move(calls), this))
+    , comparison_(new Comparison(service_, this))
+    , selection_(new Selection(this))
 {
     setObjectName(QStringLiteral("mainWindow"));
     setWindowTitle(tr("Flextron Explorer"));
@@ -79,9 +82,15 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
 
 MainWindow::~MainWindow() = default;
 
-void MainWindow::openModel(const QString& model) { service_->load(model); }
+void MainWindow::openModel(const QString& model)
+{
+    service_->load(model);
+}
 
-QString MainWindow::statusText() const { return message_->fullText(); }
+QString MainWindow::statusText() const
+{
+    return message_->fullText();
+}
 
 void MainWindow::connectService()
 {
@@ -97,9 +106,10 @@ void MainWindow::connectService()
         load_cancel_->show();
     });
     connect(service_, &EngineService::loadProgress, this, [this](const LoadProgress& progress) {
-        message_->setFullText(progress.unit == QLatin1String("bytes") && progress.total > 0
-                                  ? tr("%1: %2 of %3").arg(progress.stage, formatBytes(progress.done), formatBytes(progress.total))
-                                  : progress.stage);
+        message_->setFullText(
+            progress.unit == QLatin1String("bytes") && progress.total > 0
+                ? tr("%1: %2 of %3").arg(progress.stage, formatBytes(progress.done), formatBytes(progress.total))
+                : progress.stage);
         constexpr int kPercent = 100;
         load_bar_->setRange(0, progress.total > 0 ? kPercent : 0);
         if (progress.total > 0) load_bar_->setValue(static_cast<int>(kPercent * progress.done / progress.total));
@@ -107,14 +117,16 @@ void MainWindow::connectService()
     connect(service_, &EngineService::loadFailed, this, [this](const QString&, const Error& error) {
         load_bar_->hide();
         load_cancel_->hide();
-        message_->setFullText(error.code == ErrorCode::Cancelled ? tr("Loading was cancelled") : QString::fromStdString(error.message));
+        message_->setFullText(error.code == ErrorCode::Cancelled ? tr("Loading was cancelled")
+                                                                 : QString::fromStdString(error.message));
     });
     connect(service_, &EngineService::retargetFailed, this,
             [this](RunId, const Error& error) { message_->setFullText(formatError(error)); });
     connect(service_, &EngineService::runStarted, this, [this] { message_->setFullText(tr("Running")); });
     connect(service_, &EngineService::runFinished, this, [this](RunId, const RunEnd& end) {
-        message_->setFullText(end.cancelled ? tr("Stopped")
-                                            : tr("Done. Keys and values: %1").arg(formatBytes(static_cast<std::uint64_t>(end.kv_bytes))));
+        message_->setFullText(
+            end.cancelled ? tr("Stopped")
+                          : tr("Done. Keys and values: %1").arg(formatBytes(static_cast<std::uint64_t>(end.kv_bytes))));
     });
     connect(service_, &EngineService::runFailed, this,
             [this](RunId, const Error& error) { message_->setFullText(QString::fromStdString(error.message)); });
@@ -137,10 +149,12 @@ void MainWindow::showModel(const ModelInfoPtr& model)
     message_->setFullText(tr("Ready. F5 runs; or drag the latency slider."));
     const Device& device = model->device;
     const QString name = QString::fromStdString(device.name);
-    device_->setFullText(device.fallback_reason.empty() ? name
-                                                        : tr("%1 (%2)").arg(name, QString::fromStdString(device.fallback_reason)));
-    prompt_->setHint(isBundled(*model) ? tr("This model has read children's stories and books, nothing else: begin a story.")
-                                       : tr("The model goes on with your text, word by word."));
+    device_->setFullText(device.fallback_reason.empty()
+                             ? name
+                             : tr("%1 (%2)").arg(name, QString::fromStdString(device.fallback_reason)));
+    prompt_->setHint(isBundled(*model)
+                         ? tr("This model has read children's stories and books, nothing else: begin a story.")
+                         : tr("The model goes on with your text, word by word."));
     max_tokens_->setMaximum(std::max(1, model->config().max_position_embeddings));
     showLatencyStatus();
     updateActions();

@@ -27,7 +27,8 @@ class MainWindow final : public QMainWindow {
     Q_OBJECT
 
 public:
-    /// `calls` is the engine; tests give another. Settings are read, and written on closing, where QSettings' user scope lies.
+    /// `calls` is the engine; tests give another. Settings are read, and written on closing, where QSettings' user
+    /// scope lies.
     explicit MainWindow(EngineCalls calls = realEngine(), QWidget* parent = nullptr);
     ~MainWindow() override;
 

@@ -35,20 +35,27 @@ void MainWindow::makeActions()
         action->setObjectName(QLatin1String(name));
         action->setShortcut(key);
         action->setStatusTip(help);
-        action->setToolTip(key.isEmpty() ? help : QStringLiteral("%1 (%2)").arg(help, key.toString(QKeySequence::NativeText)));
+        action->setToolTip(key.isEmpty() ? help
+                                         : QStringLiteral("%1 (%2)").arg(help, key.toString(QKeySequence::NativeText)));
         addAction(action);
         return action;
     };
     open_action_ = make("open", tr("&Open Model…"), QKeySequence::Open, tr("Open a folder with a Hugging Face model"));
     quit_action_ = make("quit", tr("&Quit"), QKeySequence::Quit, tr("Close the program"));
-    run_action_ = make("run", tr("&Run"), Qt::Key_F5, tr("Write on from the prompt with the full model and the live sub-network"));
+    run_action_ = make("run", tr("&Run"), Qt::Key_F5,
+                       tr("Write on from the prompt with the full model and the live sub-network"));
     stop_action_ = make("stop", tr("&Stop"), Qt::Key_Escape, tr("Stop what runs"));
-    full_action_ = make("full", tr("Back to the &Full Width"), Qt::CTRL | Qt::Key_0, tr("Set the live pane to the full model"));
-    cancel_load_action_ = make("cancelLoad", tr("&Cancel Loading"), {}, tr("Stop loading; the model that is open stays"));
-    measure_action_ = make("measure", tr("&Measure Latency Here"), {}, tr("Measure what each width costs on this device (a few seconds)"));
+    full_action_ = make("full", tr("Back to the &Full Width"), Qt::CTRL | Qt::Key_0,
+                        tr("Set the live pane to the full model"));
+    cancel_load_action_ = make("cancelLoad", tr("&Cancel Loading"), {},
+                               tr("Stop loading; the model that is open stays"));
+    measure_action_ = make("measure", tr("&Measure Latency Here"), {},
+                           tr("Measure what each width costs on this device (a few seconds)"));
     cancel_measure_action_ = make("cancelMeasure", tr("Cancel &Measuring"), {}, tr("Stop measuring latency"));
-    copy_live_action_ = make("copyLive", tr("&Copy Live Text"), Qt::CTRL | Qt::SHIFT | Qt::Key_C, tr("Copy what the live pane wrote"));
-    clear_selection_action_ = make("clearSelection", tr("Clear &Selection"), Qt::CTRL | Qt::SHIFT | Qt::Key_A, tr("Select no token"));
+    copy_live_action_ = make("copyLive", tr("&Copy Live Text"), Qt::CTRL | Qt::SHIFT | Qt::Key_C,
+                             tr("Copy what the live pane wrote"));
+    clear_selection_action_ = make("clearSelection", tr("Clear &Selection"), Qt::CTRL | Qt::SHIFT | Qt::Key_A,
+                                   tr("Select no token"));
     reset_layout_action_ = make("resetLayout", tr("&Reset Layout"), {}, tr("Put all panels where they were at first"));
     reset_zoom_action_ = make("resetZoom", tr("Show &Whole Heatmap"), {}, tr("Undo zooming in the heatmap"));
     about_action_ = make("about", tr("&About Flextron Explorer"), {}, tr("Version and licence"));
@@ -181,7 +188,8 @@ void MainWindow::resetLayout()
         docks_[i]->show();
     }
     const QSize room = screen()->availableSize();
-    resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190), std::min(room.height(), fontMetrics().height() * 52));
+    resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
+           std::min(room.height(), fontMetrics().height() * 52));
     resizeDocks({docks_[0]}, {fontMetrics().averageCharWidth() * 44}, Qt::Horizontal);
     resizeDocks({docks_[2]}, {fontMetrics().height() * 17}, Qt::Vertical);
     resizeDocks({docks_[0], docks_[1]}, {fontMetrics().height() * 19, fontMetrics().height() * 19}, Qt::Vertical);
@@ -229,7 +237,8 @@ void MainWindow::updateIcons()
 void MainWindow::showAbout()
 {
     QMessageBox::about(this, tr("About Flextron Explorer"),
-                       tr("<h3>Flextron Explorer %1</h3><p>Elastic language models: nested sub-networks inside one set of weights, chosen while they "
+                       tr("<h3>Flextron Explorer %1</h3><p>Elastic language models: nested sub-networks inside one set "
+                          "of weights, chosen while they "
                           "run. After Cai et al., “Flextron: Many-in-One Flexible Large Language Model”, ICML 2024.</p>"
                           "<p>Free software under the GNU General Public License, version 3 or later.</p>")
                            .arg(QLatin1String(version)));

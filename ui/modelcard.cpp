@@ -33,7 +33,9 @@ QString preparationText(Preparation preparation)
 } // namespace
 
 ModelCard::ModelCard(EngineService* service, QAction* open_action, QAction* cancel_action, QWidget* parent)
-    : QWidget(parent), service_(service), open_action_(open_action)
+    : QWidget(parent)
+    , service_(service)
+    , open_action_(open_action)
 {
     auto* rows = new QWidget;
     form_ = new QFormLayout(rows);
@@ -48,7 +50,8 @@ ModelCard::ModelCard(EngineService* service, QAction* open_action, QAction* canc
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-    page_->showEmpty(tr("No model"), tr("Open a folder with a Hugging Face model, or drop it on the window."), open_action_);
+    page_->showEmpty(tr("No model"), tr("Open a folder with a Hugging Face model, or drop it on the window."),
+                     open_action_);
 
     connect(service_, &EngineService::loadStarted, this, [this, cancel_action](const QString& model) {
         loading_ = model.isEmpty() ? tr("the bundled model") : QDir(model).dirName();
@@ -83,7 +86,8 @@ void ModelCard::addModelRows(const ModelInfo& model)
     addRow(tr("Name"), model.name);
     addRow(tr("Family"), QString::fromLatin1(family.data(), static_cast<qsizetype>(family.size())));
     addRow(tr("Parameters"), formatCount(model.checkpoint->parameters()));
-    addRow(tr("Layers"), tr("%1, hidden size %2").arg(locale.toString(config.numLayers()), locale.toString(config.hidden_size)));
+    addRow(tr("Layers"),
+           tr("%1, hidden size %2").arg(locale.toString(config.numLayers()), locale.toString(config.hidden_size)));
     const QString heads = locale.toString(sizes.num_attention_heads);
     addRow(tr("Attention"), sizes.num_key_value_heads == sizes.num_attention_heads
                                 ? tr("%1 heads").arg(heads)
@@ -107,14 +111,17 @@ void ModelCard::addElasticRows(const ModelInfo& model)
 
 void ModelCard::addMachineRows(const ModelInfo& model)
 {
-    addRow(tr("Runs on"), QString::fromStdString(model.device.name) +
-                              (model.device.fallback_reason.empty()
-                                   ? QString()
-                                   : QStringLiteral(" (%1)").arg(QString::fromStdString(model.device.fallback_reason))));
+    addRow(tr("Runs on"),
+           QString::fromStdString(model.device.name) +
+               (model.device.fallback_reason.empty()
+                    ? QString()
+                    : QStringLiteral(" (%1)").arg(QString::fromStdString(model.device.fallback_reason))));
     addRow(tr("Backend"), model.backend);
-    addRow(tr("Weights"), tr("%1 in memory, shared by all panes").arg(formatBytes(static_cast<std::uint64_t>(model.weight_bytes))));
-    addRow(tr("Latency table"), model.latency ? tr("measured %1").arg(QString::fromStdString(model.latency->measured_at))
-                                              : tr("none yet: shares are of FLOPs"));
+    addRow(tr("Weights"),
+           tr("%1 in memory, shared by all panes").arg(formatBytes(static_cast<std::uint64_t>(model.weight_bytes))));
+    addRow(tr("Latency table"), model.latency
+                                    ? tr("measured %1").arg(QString::fromStdString(model.latency->measured_at))
+                                    : tr("none yet: shares are of FLOPs"));
     addRow(tr("Folder"), QString::fromStdString(model.checkpoint->folder().string()));
 }
 

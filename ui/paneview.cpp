@@ -24,10 +24,19 @@ QString stopReasonText(const std::string& reason)
 
 } // namespace
 
-PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action,
-                   QWidget* parent)
-    : QWidget(parent), slot_(slot), service_(service), comparison_(comparison), run_action_(run_action), title_(new QLabel),
-      detail_(new QLabel), text_(new TokenTextView), page_(new StatePage(text_)), footer_(new QLabel), split_(new QLabel)
+PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison, Selection* selection,
+                   QAction* run_action, QWidget* parent)
+    : QWidget(parent)
+    , slot_(slot)
+    , service_(service)
+    , comparison_(comparison)
+    , run_action_(run_action)
+    , title_(new QLabel)
+    , detail_(new QLabel)
+    , text_(new TokenTextView)
+    , page_(new StatePage(text_))
+    , footer_(new QLabel)
+    , split_(new QLabel)
 {
     const bool full = slot == PaneSlot::Full;
     text_->setObjectName(full ? QStringLiteral("fullText") : QStringLiteral("liveText"));
@@ -38,9 +47,11 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     title_->setBuddy(text_);
     detail_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     split_->setFont(strong);
-    split_->setToolTip(tr("The first new token at which this text leaves the full model's, counted from the prompt's end."));
+    split_->setToolTip(
+        tr("The first new token at which this text leaves the full model's, counted from the prompt's end."));
     footer_->setWordWrap(true);
-    footer_->setToolTip(tr("Measured in this run, over this pane's own share of each step: tokens a second and the median time of a token after the first, and the time to the first."));
+    footer_->setToolTip(tr("Measured in this run, over this pane's own share of each step: tokens a second and the "
+                           "median time of a token after the first, and the time to the first."));
     footer_->setMinimumHeight(2 * fontMetrics().lineSpacing());
     footer_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
 
@@ -105,8 +116,9 @@ QString PaneView::footerLine() const
     const PaneTiming& timing = pane.timing;
     if (timing.new_tokens > 0) parts << formatTokens(timing.new_tokens);
     if (timing.new_tokens > 1) {
-        parts << tr("%1 tok/s").arg(locale.toString(timing.tokens_per_second, 'f', timing.tokens_per_second < 10 ? 1 : 0))
-              << tr("%1 a token").arg(formatMs(timing.p50_ms));
+        parts
+            << tr("%1 tok/s").arg(locale.toString(timing.tokens_per_second, 'f', timing.tokens_per_second < 10 ? 1 : 0))
+            << tr("%1 a token").arg(formatMs(timing.p50_ms));
     }
     if (timing.new_tokens > 0) parts << tr("first %1").arg(formatMs(timing.ttft_ms));
     switch (pane.state) {
@@ -131,8 +143,9 @@ void PaneView::refresh()
         detail_->setText(QStringLiteral("%1, %2").arg(formatCostShare(pane.plan.share, table),
                                                       formatWidths(pane.plan.subnet, service_->model()->config())));
     } else {
-        detail_->setText(tr("asked %1, %2").arg(formatCostShare(pane.plan.budget, table),
-                                                pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
+        detail_->setText(tr("asked %1, %2")
+                             .arg(formatCostShare(pane.plan.budget, table),
+                                  pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
     }
     detail_->setToolTip(detail_->text());
     footer_->setText(footerLine());
@@ -140,7 +153,8 @@ void PaneView::refresh()
     if (pane.state == PaneState::Failed) {
         page_->showError(tr("The run failed"), pane.error, run_action_);
     } else if (pane.hasText()) {
-        if (comparison_->stale(slot_)) page_->showStale(tr("Out of date: prompt or settings have changed."), run_action_);
+        if (comparison_->stale(slot_))
+            page_->showStale(tr("Out of date: prompt or settings have changed."), run_action_);
         else page_->showContent();
     } else if (pane.busy()) {
         page_->showLoading(tr("Starting"), {tr("reading the prompt"), 0, 0, {}});
@@ -149,7 +163,8 @@ void PaneView::refresh()
     } else if (slot_ == PaneSlot::Full) {
         page_->showEmpty(tr("Nothing written yet"), tr("Here the whole model writes: the baseline."), run_action_);
     } else {
-        page_->showEmpty(tr("Nothing written yet"), tr("Here a smaller member of the same model writes. Drag the latency slider, or run."),
+        page_->showEmpty(tr("Nothing written yet"),
+                         tr("Here a smaller member of the same model writes. Drag the latency slider, or run."),
                          run_action_);
     }
 }

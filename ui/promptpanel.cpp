@@ -16,8 +16,12 @@ constexpr int kLines = 3;
 } // namespace
 
 PromptPanel::PromptPanel(EngineService* service, QWidget* parent)
-    : QWidget(parent), service_(service), edit_(new QPlainTextEdit), count_(new QLabel), hint_(new QLabel),
-      count_throttle_(kCountIntervalMs, [this] { service_->tokenize(prompt()); })
+    : QWidget(parent)
+    , service_(service)
+    , edit_(new QPlainTextEdit)
+    , count_(new QLabel)
+    , hint_(new QLabel)
+    , count_throttle_(kCountIntervalMs, [this] { service_->tokenize(prompt()); })
 {
     auto* title = new QLabel(tr("Prom&pt"));
     QFont strong = font();
@@ -67,7 +71,8 @@ void PromptPanel::showCount(int tokens, const QString& problem)
     }
     const int room = service_->model() ? service_->model()->config().max_position_embeddings : 0;
     count_->setText(tr("%1 of %2").arg(formatTokens(tokens), QLocale().toString(room)));
-    count_->setToolTip(tr("Tokens of the prompt, the beginning-of-text token included, of those that the model can see at once."));
+    count_->setToolTip(
+        tr("Tokens of the prompt, the beginning-of-text token included, of those that the model can see at once."));
 }
 
 void PromptPanel::changeEvent(QEvent* event)

@@ -34,7 +34,10 @@ void Selection::setLayer(int layer)
     set(std::move(next));
 }
 
-void Selection::clear() { set({}); }
+void Selection::clear()
+{
+    set({});
+}
 
 void Selection::set(SelectionState state)
 {

@@ -121,7 +121,8 @@ QWidget* StatePage::makeMessagePage()
         details_->setVisible(shown);
         details_toggle_->setArrowType(shown ? Qt::DownArrow : Qt::RightArrow);
     });
-    connect(copy_, &QPushButton::clicked, this, [this] { QApplication::clipboard()->setText(details_->toPlainText()); });
+    connect(copy_, &QPushButton::clicked, this,
+            [this] { QApplication::clipboard()->setText(details_->toPlainText()); });
     return page;
 }
 
@@ -171,8 +172,7 @@ void StatePage::showLoading(const QString& title, const LoadProgress& progress, 
     if (!amount.isEmpty()) parts << amount;
     const double elapsed = static_cast<double>(stage_timer_.elapsed()) / 1000.0;
     if (progress.total > 0 && progress.done > 0 && elapsed > 1.0) {
-        const double left =
-            elapsed * (static_cast<double>(progress.total) / static_cast<double>(progress.done) - 1.0);
+        const double left = elapsed * (static_cast<double>(progress.total) / static_cast<double>(progress.done) - 1.0);
         parts << tr("about %1 s left").arg(QLocale().toString(left, 'f', 0));
     }
     if (state_ == State::Loading) {
@@ -185,8 +185,8 @@ void StatePage::showLoading(const QString& title, const LoadProgress& progress, 
     constexpr int kResolution = 1000;
     progress_->setRange(0, progress.total > 0 ? kResolution : 0);
     if (progress.total > 0) {
-        progress_->setValue(static_cast<int>(kResolution * static_cast<double>(progress.done) /
-                                             static_cast<double>(progress.total)));
+        progress_->setValue(
+            static_cast<int>(kResolution * static_cast<double>(progress.done) / static_cast<double>(progress.total)));
     }
 }
 
@@ -210,7 +210,8 @@ void StatePage::showStale(const QString& why, QAction* again)
 void StatePage::showError(const QString& title, const flextron::Error& error, QAction* again)
 {
     setMessage(State::Error, title, formatError(error), again);
-    details_->setPlainText(QStringLiteral("%1\n[%2] %3").arg(title, QLatin1String(codeName(error.code)), formatError(error)));
+    details_->setPlainText(
+        QStringLiteral("%1\n[%2] %3").arg(title, QLatin1String(codeName(error.code)), formatError(error)));
 }
 
 void StatePage::changeEvent(QEvent* event)

@@ -17,8 +17,8 @@ class QPlainTextEdit;
 
 namespace flextron::ui {
 
-/// Shows either a content widget, perhaps under a banner, or a message in its place. Empty, loading and error replace the content; running and
-/// stale leave it visible: what is partly there is worth seeing.
+/// Shows either a content widget, perhaps under a banner, or a message in its place. Empty, loading and error replace
+/// the content; running and stale leave it visible: what is partly there is worth seeing.
 class StatePage final : public QWidget {
     Q_OBJECT
 

@@ -17,7 +17,10 @@ void ElidedLabel::setFullText(const QString& text)
     elide();
 }
 
-QSize ElidedLabel::minimumSizeHint() const { return {fontMetrics().averageCharWidth() * 8, QLabel::minimumSizeHint().height()}; }
+QSize ElidedLabel::minimumSizeHint() const
+{
+    return {fontMetrics().averageCharWidth() * 8, QLabel::minimumSizeHint().height()};
+}
 
 QSize ElidedLabel::sizeHint() const
 {
@@ -30,6 +33,9 @@ void ElidedLabel::resizeEvent(QResizeEvent* event)
     elide();
 }
 
-void ElidedLabel::elide() { setText(fontMetrics().elidedText(full_, Qt::ElideRight, width())); }
+void ElidedLabel::elide()
+{
+    setText(fontMetrics().elidedText(full_, Qt::ElideRight, width()));
+}
 
 } // namespace flextron::ui

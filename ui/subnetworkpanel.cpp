@@ -32,7 +32,9 @@ std::vector<double> ticksOf(const std::vector<Stop>& stops, TargetAxis axis)
 } // namespace
 
 SubNetworkPanel::SubNetworkPanel(EngineService* service, Comparison* comparison, QAction* open_action, QWidget* parent)
-    : QWidget(parent), service_(service), comparison_(comparison)
+    : QWidget(parent)
+    , service_(service)
+    , comparison_(comparison)
 {
     page_ = new StatePage(makeForm());
     auto* layout = new QVBoxLayout(this);
@@ -99,12 +101,16 @@ QWidget* SubNetworkPanel::makeForm()
     layout->addWidget(caution_);
     layout->addStretch(1);
 
-    for (const auto& [slider, axis] : {std::pair(latency_, TargetAxis::Latency), std::pair(parameters_, TargetAxis::Parameters)}) {
-        connect(slider, &TargetSlider::dragged, this, [this, axis = axis](double value) { follow(axis, value, false); });
-        connect(slider, &TargetSlider::committed, this, [this, axis = axis](double value) { follow(axis, value, true); });
+    for (const auto& [slider, axis] :
+         {std::pair(latency_, TargetAxis::Latency), std::pair(parameters_, TargetAxis::Parameters)}) {
+        connect(slider, &TargetSlider::dragged, this,
+                [this, axis = axis](double value) { follow(axis, value, false); });
+        connect(slider, &TargetSlider::committed, this,
+                [this, axis = axis](double value) { follow(axis, value, true); });
     }
     connect(routing_, &QComboBox::activated, this, [this] { follow(driver_, requested_, true); });
-    latency_->setToolTip(tr("How much of the full model's time a token may take. Hollow: what you ask; solid: what runs. Arrow keys go from stop to stop."));
+    latency_->setToolTip(tr("How much of the full model's time a token may take. Hollow: what you ask; solid: what "
+                            "runs. Arrow keys go from stop to stop."));
     parameters_->setToolTip(tr("How many weights a token may touch. Hollow: what you ask; solid: what runs."));
     return form;
 }
@@ -125,14 +131,17 @@ void SubNetworkPanel::setModel(const ModelInfoPtr& model)
     model_ = model;
     if (another) {
         routing_->clear();
-        if (model->dynamic_routers) routing_->addItem(tr("Dynamic: each token, layer by layer"), static_cast<int>(Routing::Dynamic));
-        if (model->static_routers) routing_->addItem(tr("Static: one choice for the whole text"), static_cast<int>(Routing::Static));
+        if (model->dynamic_routers)
+            routing_->addItem(tr("Dynamic: each token, layer by layer"), static_cast<int>(Routing::Dynamic));
+        if (model->static_routers)
+            routing_->addItem(tr("Static: one choice for the whole text"), static_cast<int>(Routing::Static));
         routing_->addItem(tr("Uniform: the same in every layer"), static_cast<int>(Routing::Uniform));
-        for (QWidget* widget : std::initializer_list<QWidget*>{routing_, routing_label_}) widget->setVisible(model->hasRouters());
+        for (QWidget* widget : std::initializer_list<QWidget*>{routing_, routing_label_})
+            widget->setVisible(model->hasRouters());
     }
     const auto& by_latency = model->latency_stops;
-    latency_->setScale(1.0, ticksOf(by_latency, TargetAxis::Latency), tr("floor %1").arg(formatShare(by_latency.front().share)),
-                       tr("full"));
+    latency_->setScale(1.0, ticksOf(by_latency, TargetAxis::Latency),
+                       tr("floor %1").arg(formatShare(by_latency.front().share)), tr("full"));
     const auto& by_count = model->parameter_stops;
     parameters_->setScale(static_cast<double>(by_count.back().parameters), ticksOf(by_count, TargetAxis::Parameters),
                           tr("floor %1").arg(formatCount(by_count.front().parameters)), tr("full"));
@@ -175,8 +184,9 @@ void SubNetworkPanel::showTarget()
     }
     latency_value_->setText(latency_text);
     const std::int64_t full = model_->parameter_stops.back().parameters;
-    parameter_value_->setText(exact ? tr("%1 of %2 active").arg(formatCount(stop.parameters), formatCount(full))
-                                    : tr("%1 in all; how many are active differs from token to token").arg(formatCount(full)));
+    parameter_value_->setText(
+        exact ? tr("%1 of %2 active").arg(formatCount(stop.parameters), formatCount(full))
+              : tr("%1 in all; how many are active differs from token to token").arg(formatCount(full)));
     widths_->setText(exact ? formatWidths(stop.subnet, model_->config()) : tr("Widths are chosen by the routers."));
 
     latency_->setRequested(driver_ == TargetAxis::Latency ? requested_ : std::clamp(stop.share, 0.0, 1.0));
@@ -192,11 +202,14 @@ void SubNetworkPanel::showCaution(bool narrower)
     caution_->setVisible(untrained);
     if (!untrained) return;
     if (model_->preparation == Preparation::Sorted) {
-        caution_->setText(narrower ? tr("Sorted by importance, but not trained for narrow widths: the text gets worse soon.")
-                                   : tr("Below full: sorted by importance, but not trained for narrow widths."));
+        caution_->setText(narrower
+                              ? tr("Sorted by importance, but not trained for narrow widths: the text gets worse soon.")
+                              : tr("Below full: sorted by importance, but not trained for narrow widths."));
     } else {
-        caution_->setText(narrower ? tr("Never converted: widths untrained, the text will break. “flextron convert” prepares a model.")
-                                   : tr("Below full: this model was never converted, the text will break."));
+        caution_->setText(
+            narrower
+                ? tr("Never converted: widths untrained, the text will break. “flextron convert” prepares a model.")
+                : tr("Below full: this model was never converted, the text will break."));
     }
 }
 

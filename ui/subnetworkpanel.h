@@ -13,8 +13,8 @@
 
 namespace flextron::ui {
 
-/// One slider drives, the other follows. What stands beside them is what the wish becomes (the best sub-network not above it); the solid handle is
-/// what the engine runs.
+/// One slider drives, the other follows. What stands beside them is what the wish becomes (the best sub-network not
+/// above it); the solid handle is what the engine runs.
 class SubNetworkPanel final : public QWidget {
     Q_OBJECT
 
@@ -45,7 +45,7 @@ private:
     Comparison* comparison_;
     ModelInfoPtr model_;
     TargetAxis driver_ = TargetAxis::Latency;
-    double requested_ = 1.0;  ///< along driver_
+    double requested_ = 1.0; ///< along driver_
     StatePage* page_ = nullptr;
     TargetSlider* latency_ = nullptr;
     TargetSlider* parameters_ = nullptr;

@@ -37,6 +37,9 @@ Target targetFor(TargetAxis axis, double value, Routing routing)
     return target;
 }
 
-bool isFull(const std::vector<Stop>& stops, int index) { return index == static_cast<int>(stops.size()) - 1; }
+bool isFull(const std::vector<Stop>& stops, int index)
+{
+    return index == static_cast<int>(stops.size()) - 1;
+}
 
 } // namespace flextron::ui

@@ -1,5 +1,6 @@
-// The slider's arithmetic, without a widget: what a wish becomes. All functions are pure and take microseconds, so that a label can follow
-// the mouse. Stops come from the engine (uniformStops and parameterStops); the engine's own answer to a run replaces what is shown here.
+// The slider's arithmetic, without a widget: what a wish becomes. All functions are pure and take microseconds, so that
+// a label can follow the mouse. Stops come from the engine (uniformStops and parameterStops); the engine's own answer
+// to a run replaces what is shown here.
 #pragma once
 
 #include <vector>
@@ -14,8 +15,8 @@ enum class TargetAxis { Latency, Parameters };
 /// Share of full cost, or parameters.
 double valueOf(const Stop& stop, TargetAxis axis);
 
-/// Index of the last stop whose value is not above `value`, as resolveTarget picks it; the first one for a value below the floor.
-/// Precondition: stops not empty, ascending along `axis`.
+/// Index of the last stop whose value is not above `value`, as resolveTarget picks it; the first one for a value below
+/// the floor. Precondition: stops not empty, ascending along `axis`.
 int stopNotAbove(const std::vector<Stop>& stops, TargetAxis axis, double value);
 
 /// The next stop above or below the one that `value` becomes; stays at the ends.

@@ -31,7 +31,8 @@ TargetSlider::TargetSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent)
     });
 }
 
-void TargetSlider::setScale(double maximum, std::vector<double> ticks, const QString& floor_text, const QString& full_text)
+void TargetSlider::setScale(double maximum, std::vector<double> ticks, const QString& floor_text,
+                            const QString& full_text)
 {
     if (ticks.empty() || maximum <= 0) return;
     maximum_value_ = maximum;
@@ -65,7 +66,10 @@ void TargetSlider::setCautious(bool cautious)
     update();
 }
 
-double TargetSlider::handleRadius() const { return fontMetrics().height() * 0.45; }
+double TargetSlider::handleRadius() const
+{
+    return fontMetrics().height() * 0.45;
+}
 
 QRectF TargetSlider::groove() const
 {
@@ -74,7 +78,10 @@ QRectF TargetSlider::groove() const
     return {radius + 1, radius + 1 - thickness / 2, width() - 2 * (radius + 1), thickness};
 }
 
-double TargetSlider::xOf(double value) const { return groove().left() + groove().width() * value / maximum_value_; }
+double TargetSlider::xOf(double value) const
+{
+    return groove().left() + groove().width() * value / maximum_value_;
+}
 
 double TargetSlider::valueAt(double x) const
 {
@@ -93,7 +100,10 @@ QSize TargetSlider::sizeHint() const
             static_cast<int>(2 * (handleRadius() + 1) + fontMetrics().height() * (kSmallText + 0.35))};
 }
 
-QSize TargetSlider::minimumSizeHint() const { return {fontMetrics().averageCharWidth() * 20, sizeHint().height()}; }
+QSize TargetSlider::minimumSizeHint() const
+{
+    return {fontMetrics().averageCharWidth() * 20, sizeHint().height()};
+}
 
 void TargetSlider::move(double value)
 {
@@ -163,7 +173,10 @@ void TargetSlider::keyReleaseEvent(QKeyEvent* event)
 }
 
 // Scrolling a panel must not change the model.
-void TargetSlider::wheelEvent(QWheelEvent* event) { event->ignore(); }
+void TargetSlider::wheelEvent(QWheelEvent* event)
+{
+    event->ignore();
+}
 
 void TargetSlider::drawTicks(QPainter& painter) const
 {

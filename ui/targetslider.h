@@ -8,8 +8,8 @@
 
 namespace flextron::ui {
 
-/// A QSlider for keyboard and screen readers, drawn anew: the stretch below the floor is hatched and cannot be reached, ticks stand at what can be
-/// had. Arrow keys go from tick to tick.
+/// A QSlider for keyboard and screen readers, drawn anew: the stretch below the floor is hatched and cannot be reached,
+/// ticks stand at what can be had. Arrow keys go from tick to tick.
 class TargetSlider final : public QSlider {
     Q_OBJECT
 

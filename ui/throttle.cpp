@@ -3,7 +3,9 @@
 namespace flextron::ui {
 
 Throttle::Throttle(int interval_ms, std::function<void()> call, QObject* parent)
-    : QObject(parent), interval_ms_(interval_ms), call_(std::move(call))
+    : QObject(parent)
+    , interval_ms_(interval_ms)
+    , call_(std::move(call))
 {
     timer_.setSingleShot(true);
     timer_.setTimerType(Qt::PreciseTimer);
@@ -23,7 +25,10 @@ void Throttle::flush()
     if (timer_.isActive()) fire();
 }
 
-void Throttle::cancel() { timer_.stop(); }
+void Throttle::cancel()
+{
+    timer_.stop();
+}
 
 void Throttle::fire()
 {

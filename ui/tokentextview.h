@@ -20,7 +20,8 @@ public:
     void reset();
     /// Adds text of `token`; tokens come in order. Quiet text is the prompt's.
     void append(int token, const QString& text, bool quiet);
-    /// Character positions [first, second) in the document. A token whose bytes are only part of a character has those of the token that completed it.
+    /// Character positions [first, second) in the document. A token whose bytes are only part of a character has those
+    /// of the token that completed it.
     [[nodiscard]] std::optional<std::pair<int, int>> span(int token) const;
     /// -1 between tokens.
     [[nodiscard]] int tokenAt(int position) const;

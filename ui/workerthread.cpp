@@ -8,7 +8,10 @@ WorkerThread::WorkerThread(const QString& name)
     thread_.start();
 }
 
-WorkerThread::~WorkerThread() { stop(); }
+WorkerThread::~WorkerThread()
+{
+    stop();
+}
 
 void WorkerThread::adopt(QObject* worker)
 {

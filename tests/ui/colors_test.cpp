@@ -49,7 +49,8 @@ private slots:
     {
         // Order must be seen without seeing hue: contrast to black is lightness.
         for (int i = 0; i < 100; ++i) {
-            QVERIFY(contrast(sequentialColor((i + 1) / 100.0), Qt::black) > contrast(sequentialColor(i / 100.0), Qt::black));
+            QVERIFY(contrast(sequentialColor((i + 1) / 100.0), Qt::black) >
+                    contrast(sequentialColor(i / 100.0), Qt::black));
         }
     }
 };

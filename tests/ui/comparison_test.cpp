@@ -143,7 +143,8 @@ private slots:
         QVERIFY(*at >= 12);
         const auto& full = comparison_->pane(PaneSlot::Full).trace.records;
         const auto& live = comparison_->pane(PaneSlot::Live).trace.records;
-        for (int i = 0; i < prompt + *at; ++i) QCOMPARE(full[static_cast<std::size_t>(i)].id, live[static_cast<std::size_t>(i)].id);
+        for (int i = 0; i < prompt + *at; ++i)
+            QCOMPARE(full[static_cast<std::size_t>(i)].id, live[static_cast<std::size_t>(i)].id);
         QVERIFY(full[static_cast<std::size_t>(prompt + *at)].id != live[static_cast<std::size_t>(prompt + *at)].id);
         QVERIFY(changed.count() >= 1);
     }

@@ -197,7 +197,8 @@ private slots:
         load();
         engine_->layer_ms = 1;
         Trace live;
-        connect(service_.get(), &EngineService::runStarted, this, [&](RunId, const RunStart& start) { live = start.panes.back().trace; });
+        connect(service_.get(), &EngineService::runStarted, this,
+                [&](RunId, const RunStart& start) { live = start.panes.back().trace; });
         connect(service_.get(), &EngineService::runEvents, this, [&](RunId, const RunBatch& batch) {
             for (const PaneBatch& pane : batch.panes) {
                 if (pane.slot != PaneSlot::Live) continue;
@@ -261,7 +262,8 @@ private slots:
             service_->run(request(80));
             QTest::qWait(20);
         }
-        if (busy == QLatin1String("load") || busy == QLatin1String("everything")) service_->load(QStringLiteral("slow"));
+        if (busy == QLatin1String("load") || busy == QLatin1String("everything"))
+            service_->load(QStringLiteral("slow"));
         if (busy == QLatin1String("measure")) {
             engine_->measure_hangs = true;
             service_->measureWhenIdle();

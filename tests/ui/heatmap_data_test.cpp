@@ -55,7 +55,8 @@ private slots:
     void notReadIsNotZero()
     {
         const Trace trace = smallTrace();
-        for (const auto quantity : {Quantity::MlpWidth, Quantity::Heads, Quantity::ComputeShare, Quantity::Milliseconds}) {
+        for (const auto quantity :
+             {Quantity::MlpWidth, Quantity::Heads, Quantity::ComputeShare, Quantity::Milliseconds}) {
             QVERIFY(std::isnan(cellValue(trace, 2, 0, quantity, nullptr)));
             QVERIFY(std::isnan(cellValue(trace, 3, 0, quantity, nullptr)));
             QVERIFY(std::isnan(cellValue(trace, 0, 2, quantity, nullptr)));
@@ -69,7 +70,8 @@ private slots:
         const ModelConfig config = test::fakeConfig();
         const LayerShares shares(config);
         QCOMPARE(shares.share(0, 64, 8), 1.0);
-        // Without the sub-blocks K and V of every group are still computed and stored: the same in every layer, so none of it is the layer's own.
+        // Without the sub-blocks K and V of every group are still computed and stored: the same in every layer, so none
+        // of it is the layer's own.
         QVERIFY(shares.share(0, 0, 0) < 1e-9);
         QVERIFY(shares.share(1, 32, 8) > shares.share(1, 32, 4));
         // All layers alike and nothing else: the mean share is the model's saving over what is elastic.
@@ -113,8 +115,10 @@ private slots:
     void aCellIsSaidExactly()
     {
         const Trace trace = smallTrace();
-        QCOMPARE(cellText(trace, 0, 1, Quantity::MlpWidth, nullptr), QStringLiteral("token 0 “␣dragon”, layer 1: 64 of 64 neurons (100 %)"));
-        QCOMPARE(cellText(trace, 1, 1, Quantity::Heads, nullptr), QStringLiteral("token 1 c3, layer 1: 2 of 8 heads (25 %)"));
+        QCOMPARE(cellText(trace, 0, 1, Quantity::MlpWidth, nullptr),
+                 QStringLiteral("token 0 “␣dragon”, layer 1: 64 of 64 neurons (100 %)"));
+        QCOMPARE(cellText(trace, 1, 1, Quantity::Heads, nullptr),
+                 QStringLiteral("token 1 c3, layer 1: 2 of 8 heads (25 %)"));
         QCOMPARE(cellText(trace, 9, 0, Quantity::Heads, nullptr), QString());
     }
 };

@@ -41,8 +41,9 @@ QList<QWidget*> controls(const QWidget& window)
     for (QWidget* widget : window.findChildren<QWidget*>()) {
         if (widget->objectName().startsWith(QLatin1String("qt_"))) continue;
         if (qobject_cast<QScrollBar*>(widget)) continue;
-        const bool control = qobject_cast<QAbstractButton*>(widget) || qobject_cast<QAbstractSlider*>(widget) || qobject_cast<QComboBox*>(widget) ||
-                             qobject_cast<QAbstractSpinBox*>(widget) || qobject_cast<QPlainTextEdit*>(widget) || qobject_cast<QCustomPlot*>(widget);
+        const bool control = qobject_cast<QAbstractButton*>(widget) || qobject_cast<QAbstractSlider*>(widget) ||
+                             qobject_cast<QComboBox*>(widget) || qobject_cast<QAbstractSpinBox*>(widget) ||
+                             qobject_cast<QPlainTextEdit*>(widget) || qobject_cast<QCustomPlot*>(widget);
         if (control) found << widget;
     }
     return found;
@@ -57,7 +58,8 @@ private slots:
     void init()
     {
         test::failOnWarnings();
-        QSettings(QSettings::IniFormat, QSettings::UserScope, QStringLiteral("flextron"), QStringLiteral("explorer")).clear();
+        QSettings(QSettings::IniFormat, QSettings::UserScope, QStringLiteral("flextron"), QStringLiteral("explorer"))
+            .clear();
         engine_ = std::make_unique<test::FakeEngine>();
         for (int i = 0; i < 96; ++i) engine_->fake.backend->forced[i] = 3 + i % 20;
         makeWindow();
@@ -77,7 +79,8 @@ private slots:
                 QVERIFY(accessible != nullptr);
                 const bool unused = qobject_cast<QPushButton*>(widget) && widget->isHidden(); // named when it is shown
                 QVERIFY2(unused || !accessible->text(QAccessible::Name).isEmpty(),
-                         qPrintable(QStringLiteral("%1 “%2” has no accessible name").arg(QLatin1String(widget->metaObject()->className()), widget->objectName())));
+                         qPrintable(QStringLiteral("%1 “%2” has no accessible name")
+                                        .arg(QLatin1String(widget->metaObject()->className()), widget->objectName())));
             }
             load();
         }
@@ -109,7 +112,8 @@ private slots:
         QVERIFY(window_->statusText().contains("there is no such folder"));
         bool shown = false;
         for (StatePage* page : window_->findChildren<StatePage*>()) {
-            shown |= page->state() == StatePage::State::Error && page->message().contains("there is no such folder") && page->message().contains("Check the path.");
+            shown |= page->state() == StatePage::State::Error && page->message().contains("there is no such folder") &&
+                     page->message().contains("Check the path.");
         }
         QVERIFY(shown);
     }
@@ -212,7 +216,8 @@ private slots:
         panel->setBudget(between);
         QCOMPARE(panel->latencySlider()->requested(), between);
         QVERIFY(panel->latencyText().contains(QStringLiteral("asked %1").arg(QLocale().toString(between, 'f', 2))));
-        QTRY_COMPARE(panel->latencySlider()->running(), std::optional(stops[0].share)); // the solid handle is the engine's
+        QTRY_COMPARE(panel->latencySlider()->running(),
+                     std::optional(stops[0].share)); // the solid handle is the engine's
     }
 
     void belowFullAnUntrainedModelIsAmberAndSaysWhy()
@@ -267,7 +272,8 @@ private slots:
         for (int token = 0; token < static_cast<int>(trace.records.size()); ++token) {
             for (int layer = 0; layer < trace.layers; ++layer) {
                 QCOMPARE(heatmap->drawnValue(token, layer),
-                         static_cast<double>(trace.records[static_cast<std::size_t>(token)].mlp[static_cast<std::size_t>(layer)]));
+                         static_cast<double>(
+                             trace.records[static_cast<std::size_t>(token)].mlp[static_cast<std::size_t>(layer)]));
             }
         }
         QVERIFY(heatmap->note().contains("same for every token"));
@@ -325,10 +331,12 @@ private slots:
         load();
         runToEnd();
         window_->promptPanel()->setPrompt(QStringLiteral("the dog"));
-        QCOMPARE(static_cast<int>(window_->paneView(PaneSlot::Full)->page()->state()), static_cast<int>(StatePage::State::Stale));
+        QCOMPARE(static_cast<int>(window_->paneView(PaneSlot::Full)->page()->state()),
+                 static_cast<int>(StatePage::State::Stale));
         QCOMPARE(static_cast<int>(window_->heatmap()->page()->state()), static_cast<int>(StatePage::State::Stale));
         window_->promptPanel()->setPrompt(QString::fromLatin1(test::kPrompt));
-        QCOMPARE(static_cast<int>(window_->paneView(PaneSlot::Full)->page()->state()), static_cast<int>(StatePage::State::Content));
+        QCOMPARE(static_cast<int>(window_->paneView(PaneSlot::Full)->page()->state()),
+                 static_cast<int>(StatePage::State::Content));
     }
 
     void aFailedRunIsAnErrorInItsPane()
@@ -394,7 +402,8 @@ private slots:
     {
         window_->close();
         {
-            QSettings settings(QSettings::IniFormat, QSettings::UserScope, QStringLiteral("flextron"), QStringLiteral("explorer"));
+            QSettings settings(QSettings::IniFormat, QSettings::UserScope, QStringLiteral("flextron"),
+                               QStringLiteral("explorer"));
             settings.setValue(QStringLiteral("version"), 999);
             settings.setValue(QStringLiteral("maxTokens"), 3);
         }

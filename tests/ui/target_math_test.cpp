@@ -17,7 +17,8 @@ ModelConfig randomConfig(std::mt19937& random)
     const auto pick = [&random](int low, int high) { return std::uniform_int_distribution(low, high)(random); };
     ModelConfig config = test::fakeConfig();
     const int groups = pick(1, 8);
-    config.layers.assign(static_cast<std::size_t>(pick(1, 6)), LayerSizes{groups * pick(1, 3), groups, 32 * pick(1, 30)});
+    config.layers.assign(static_cast<std::size_t>(pick(1, 6)),
+                         LayerSizes{groups * pick(1, 3), groups, 32 * pick(1, 30)});
     config.hidden_size = 8 * pick(1, 40);
     return config;
 }
@@ -46,17 +47,21 @@ private slots:
         context.config = &config;
         context.choices = &choices;
         for (const TargetAxis axis : {TargetAxis::Latency, TargetAxis::Parameters}) {
-            const std::vector<Stop> stops = axis == TargetAxis::Latency ? uniformStops(context) : parameterStops(context);
+            const std::vector<Stop> stops = axis == TargetAxis::Latency ? uniformStops(context)
+                                                                        : parameterStops(context);
             QVERIFY(!stops.empty());
             const double low = valueOf(stops.front(), axis);
             const double high = valueOf(stops.back(), axis);
             std::uniform_real_distribution<double> anywhere(low, high);
             for (int i = 0; i < 200; ++i) {
-                const double value = i < static_cast<int>(stops.size()) ? valueOf(stops[static_cast<std::size_t>(i)], axis) : anywhere(random);
+                const double value = i < static_cast<int>(stops.size())
+                                         ? valueOf(stops[static_cast<std::size_t>(i)], axis)
+                                         : anywhere(random);
                 const auto resolved = resolveTarget(targetFor(axis, value, Routing::Uniform), context);
                 QVERIFY2(resolved.ok(), resolved.ok() ? "" : resolved.error().message.c_str());
                 const Stop& stop = stops[static_cast<std::size_t>(stopNotAbove(stops, axis, value))];
-                QCOMPARE(QString::fromStdString(toString(stop.subnet)), QString::fromStdString(toString(resolved->plan.subnet)));
+                QCOMPARE(QString::fromStdString(toString(stop.subnet)),
+                         QString::fromStdString(toString(resolved->plan.subnet)));
             }
         }
     }

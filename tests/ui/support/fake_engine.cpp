@@ -21,14 +21,16 @@ ui::EngineCalls FakeEngine::calls()
                         const CancelToken& cancel) -> Result<LoadedModel> {
         ++loads;
         progress({"reading weights", 5, 10, "bytes"});
-        if (model == "missing") return Error{ErrorCode::NotFound, "missing: there is no such folder", "Check the path."};
+        if (model == "missing")
+            return Error{ErrorCode::NotFound, "missing: there is no such folder", "Check the path."};
         while (model == "slow") {
             if (cancel.cancelled()) return Error{ErrorCode::Cancelled, "cancelled", ""};
             QThread::msleep(1);
         }
         return *fake.model;
     };
-    calls.measure = [this](const Backend& backend, const ProgressFn& progress, const CancelToken& cancel) -> Result<LatencyTable> {
+    calls.measure = [this](const Backend& backend, const ProgressFn& progress,
+                           const CancelToken& cancel) -> Result<LatencyTable> {
         ++measures;
         while (measure_hangs) {
             if (cancel.cancelled()) return Error{ErrorCode::Cancelled, "cancelled", ""};

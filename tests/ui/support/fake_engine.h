@@ -16,7 +16,8 @@ class FakeEngine {
 public:
     FakeEngine();
 
-    /// loadModel and measureLatency as the window gets them. "missing" cannot be loaded; "slow" loads until it is cancelled.
+    /// loadModel and measureLatency as the window gets them. "missing" cannot be loaded; "slow" loads until it is
+    /// cancelled.
     [[nodiscard]] ui::EngineCalls calls();
 
     /// Milliseconds that a layer takes (real ones), from now on.
