@@ -178,7 +178,7 @@ std::string tableOf(const Bench& bench)
         };
         text += column(row["name"].get<std::string>(), 46, false) + column(number("ms", 1, 3), 10) +
                 column(number("tokens_per_second", 1, 1), 12) + column(number("bytes_per_second", 1e-9, 2), 9) +
-                column(number("share_of_limit", 100, 1) + " %", 10) + "\n";
+                column(row["share_of_limit"].is_number() ? number("share_of_limit", 100, 1) + " %" : "-", 10) + "\n";
         if (row.contains("speed_up"))
             notes += "speed-up " + number("speed_up", 1, 2) + ", ideal " + number("ideal_speed_up", 1, 2) + ": " +
                      number("share_of_ideal", 100, 1) + " % of it\n";

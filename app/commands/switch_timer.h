@@ -10,11 +10,10 @@ namespace flextron::cli {
 
 struct SwitchTimes {
     int switches = 0;
-    double set_ms = 0;    ///< median of setPlan alone
-    double change_ms = 0; ///< median over the switches: setPlan, and what the next token takes longer than a token
-                          ///< usually takes at those widths
-    double change_ms_max = 0;
-    double steady_ms = 0;             ///< median of a token at the smaller widths
+    double set_ms = 0;        ///< median of setPlan alone
+    double change_ms = 0;     ///< setPlan and the token after it, over a token at those widths: medians, the dearer way
+    double change_ms_max = 0; ///< the same for the slowest of all switches
+    double steady_ms = 0;     ///< median of a token at the smaller widths
     std::int64_t resident_before = 0; ///< bytes, after the first tokens at both widths
     std::int64_t resident_after = 0;  ///< after all switches
 };

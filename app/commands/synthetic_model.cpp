@@ -54,12 +54,13 @@ std::filesystem::path syntheticModel(const std::string& shape, Console& console)
     std::uint64_t made = 0;
     for (const auto& [name, dimensions] : expected) {
         console.cancel().throwIfCancelled();
-        TensorView view{DType::Float16, dimensions, {}};
-        auto& values = storage->emplace_back(static_cast<std::size_t>(view.elements()));
+        std::size_t count = 1;
+        for (const auto dimension : dimensions) count *= static_cast<std::size_t>(dimension);
+        auto& values = storage->emplace_back(count);
         const bool norm = dimensions.size() == 1;
         for (auto& value : values) value = norm ? floatToFloat16(1.0f) : randomWeight(made++);
-        view.bytes = std::as_bytes(std::span<const std::uint16_t>(values));
-        contents.tensors.push_back({name, view});
+        const auto bytes = std::as_bytes(std::span<const std::uint16_t>(values));
+        contents.tensors.push_back({name, {DType::Float16, dimensions, bytes}});
         if (progress)
             progress({"making a random " + shape + " model", contents.tensors.size(), expected.size(), "tensors"});
     }

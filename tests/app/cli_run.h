@@ -1,7 +1,10 @@
 // Runs build/bin/flextron and keeps what it said.
 #pragma once
 
+#include <QDateTime>
+#include <QDir>
 #include <QFile>
+#include <QFileInfo>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
