@@ -133,8 +133,8 @@ private slots:
         const auto after = load(Checkpoint::open(c->path("permuted")).orThrow());
         const auto widths = reference::layerWidths(fullSubNetwork(c->config));
         const auto& after_weights = dynamic_cast<const ReferenceBackend&>(*after).weights();
-        QVERIFY(relativeDifference(fullLogits(after_weights, c->ids, widths), fullLogits(c->weights(), c->ids, widths)) <
-                1e-9);
+        QVERIFY(relativeDifference(fullLogits(after_weights, c->ids, widths),
+                                   fullLogits(c->weights(), c->ids, widths)) < 1e-9);
     }
 
     void maskedEqualsSliced()
@@ -169,7 +169,8 @@ private slots:
     {
         const auto c = makeCase();
         const SubNetwork subnet = randomSubNetwork(c->config, c->random, /*with_zero=*/true);
-        const at::Tensor full = fullLogits(c->weights(), c->ids, reference::layerWidths(subnet)).to(at::kFloat).flatten();
+        const at::Tensor full =
+            fullLogits(c->weights(), c->ids, reference::layerWidths(subnet)).to(at::kFloat).flatten();
         const std::vector<float> expected(full.const_data_ptr<float>(), full.const_data_ptr<float>() + full.numel());
         for (const std::size_t chunk : {1, 3, kTokens})
             QVERIFY(largestDifference(readText(*c->backend, c->ids, planOf(subnet), chunk), expected) < kFloatStep);
@@ -186,7 +187,8 @@ private slots:
             const ReferenceLayer& layer = c->weights().layers[l];
             QCOMPARE(layer.up.narrow(0, 0, subnet.mlp[l]).const_data_ptr(), layer.up.const_data_ptr());
             QCOMPARE(layer.down.narrow(1, 0, subnet.mlp[l]).const_data_ptr(), layer.down.const_data_ptr());
-            QCOMPARE(layer.q.narrow(0, 0, subnet.heads[l] * c->config.head_dim).const_data_ptr(), layer.q.const_data_ptr());
+            QCOMPARE(layer.q.narrow(0, 0, subnet.heads[l] * c->config.head_dim).const_data_ptr(),
+                     layer.q.const_data_ptr());
         }
     }
 
@@ -275,11 +277,13 @@ private slots:
                 const auto cell = static_cast<std::size_t>(t * layers + l);
                 overrides->add({t, l, SubBlock::Attention, output.heads[cell]});
                 overrides->add({t, l, SubBlock::Mlp, output.mlp[cell]});
-                const auto choice = std::find(choices.mlp_int_list.begin(), choices.mlp_int_list.end(), output.mlp[cell]);
+                const auto choice = std::find(choices.mlp_int_list.begin(), choices.mlp_int_list.end(),
+                                              output.mlp[cell]);
                 QVERIFY(choice != choices.mlp_int_list.end());
                 const auto n = choices.mlp_int_list.size();
-                const std::vector<float> shares(output.mlp_probabilities.begin() + static_cast<std::ptrdiff_t>(cell * n),
-                                                output.mlp_probabilities.begin() + static_cast<std::ptrdiff_t>((cell + 1) * n));
+                const std::vector<float> shares(
+                    output.mlp_probabilities.begin() + static_cast<std::ptrdiff_t>(cell * n),
+                    output.mlp_probabilities.begin() + static_cast<std::ptrdiff_t>((cell + 1) * n));
                 QCOMPARE(argmax(shares), static_cast<int>(choice - choices.mlp_int_list.begin()));
             }
         WidthPlan forced = planOf(fullSubNetwork(c->config));
@@ -290,15 +294,17 @@ private slots:
         const std::vector<std::int64_t> wide(c->ids.begin(), c->ids.end());
         const at::Tensor x = reference::embed(c->weights(), at::tensor(wide, at::kLong).unsqueeze(0), 0);
         const ReferenceLayer& layer = c->weights().layers[0];
-        const at::Tensor h =
-            reference::normalise(c->config, x, layer.attention_norm, layer.attention_norm_bias).to(at::kFloat).contiguous();
+        const at::Tensor h = reference::normalise(c->config, x, layer.attention_norm, layer.attention_norm_bias)
+                                 .to(at::kFloat)
+                                 .contiguous();
         const std::vector<float> code = targetCode(0.7, routers->budget_list);
         for (int t = 0; t < kTokens; ++t) {
             const float* row = h.const_data_ptr<float>() + static_cast<std::ptrdiff_t>(t) * c->config.hidden_size;
             std::vector<float> in(row, row + c->config.hidden_size);
             in.insert(in.end(), code.begin(), code.end());
             const int chosen = argmax(routerLogits(routers->heads[0], in));
-            QCOMPARE(output.heads[static_cast<std::size_t>(t * layers)], choices.head_int_list[static_cast<std::size_t>(chosen)]);
+            QCOMPARE(output.heads[static_cast<std::size_t>(t * layers)],
+                     choices.head_int_list[static_cast<std::size_t>(chosen)]);
         }
     }
 
@@ -332,7 +338,8 @@ private slots:
         QVERIFY(too_long.error().message.find("16 tokens, but the cache holds 14") != std::string::npos);
         const std::vector<TokenId> outside{0, c->config.vocab_size};
         const StepInput wrong{cache.get(), outside, &full, LogitsWanted::Last};
-        QVERIFY(c->backend->step({&wrong, 1}, {&output, 1}).error().message.find("outside the vocabulary") != std::string::npos);
+        QVERIFY(c->backend->step({&wrong, 1}, {&output, 1}).error().message.find("outside the vocabulary") !=
+                std::string::npos);
         const std::vector<TokenId> one{c->ids[2]};
         const StepInput good{cache.get(), one, &full, LogitsWanted::Last};
         QCOMPARE(c->backend->step({&good, 1}, {&output, 1}, source.token()).error().code, ErrorCode::Cancelled);

@@ -1,136 +1,21 @@
 // The loop that writes text, on a backend without a model: what is read when, where a text ends, and what a record
 // says.
-#include <QTemporaryDir>
 #include <QTest>
 
 #include <cmath>
 #include <functional>
 #include <set>
 
-#include "engine/generate/generation.h"
-#include "tests/engine/support/fake_backend.h"
+#include "tests/engine/generate/generation_fixture.h"
 
 using namespace flextron;
 using namespace flextron::test;
 
-namespace {
-
-bool has(const std::string& text, const std::string& part)
-{
-    return text.find(part) != std::string::npos;
-}
-
-TokenId idOf(const char* piece)
-{
-    const auto pieces = fakePieces();
-    return static_cast<TokenId>(std::find(pieces.begin(), pieces.end(), piece) - pieces.begin());
-}
-
-GenerationSettings settings(int max_tokens)
-{
-    GenerationSettings result;
-    result.max_tokens = max_tokens;
-    result.stop_at_eos = false;
-    return result;
-}
-
-WidthPlan plan(int mlp, int heads)
-{
-    return {uniformSubNetwork(fakeConfig(), mlp, heads), nullptr, 1.0, nullptr};
-}
-
-WidthPlan dynamicPlan(double budget)
-{
-    const ModelConfig config = fakeConfig();
-    const auto routers = std::make_shared<Routers>(
-        randomRouters(config, defaultChoiceSets(config), {1.0, 0.75, 0.5}, 8, 4));
-    return {uniformSubNetwork(config, 32, 4), routers, budget, nullptr};
-}
-
-WidthPlan withOverrides(WidthPlan base, const std::vector<Override>& entries)
-{
-    auto overrides = std::make_shared<Overrides>();
-    for (const Override& entry : entries) overrides->add(entry);
-    base.overrides = overrides;
-    return base;
-}
-
-const std::vector<TokenId> kPrompt{1, 7, 9, 12, 5};
-
-/// A generation and everything it said.
-struct Run {
-    std::unique_ptr<Generation> generation;
-    std::vector<std::string> streamed;
-    std::vector<std::vector<PaneEvent>> events;
-
-    void step()
-    {
-        auto result = generation->step().orThrow();
-        for (const PaneEvent& event : result) streamed[static_cast<std::size_t>(event.pane)] += event.text;
-        events.push_back(std::move(result));
-    }
-    void finish()
-    {
-        while (!generation->finished()) step();
-    }
-};
-
-} // namespace
-
-class TestGeneration final : public QObject {
+class TestGeneration final : public GenerationFixture {
     Q_OBJECT
 
-    QTemporaryDir folder_;
-    FakeModel fake_;
-
-    [[nodiscard]] Run start(std::vector<WidthPlan> plans, GenerationSettings with,
-                            std::vector<TokenId> prompt = kPrompt) const
-    {
-        std::vector<PaneSpec> panes;
-        for (WidthPlan& each : plans)
-            panes.push_back({"pane " + std::to_string(panes.size()), std::move(each), Routing::Uniform});
-        Run run;
-        run.streamed.resize(panes.size());
-        run.generation = Generation::start(fake_.model, std::move(prompt), std::move(panes), std::move(with)).orThrow();
-        return run;
-    }
-    [[nodiscard]] Run runOf(std::vector<WidthPlan> plans, GenerationSettings with,
-                            std::vector<TokenId> prompt = kPrompt) const
-    {
-        Run run = start(std::move(plans), std::move(with), std::move(prompt));
-        run.finish();
-        return run;
-    }
-    [[nodiscard]] Error refusal(std::vector<TokenId> prompt, GenerationSettings with,
-                                std::vector<WidthPlan> plans) const
-    {
-        std::vector<PaneSpec> panes;
-        for (WidthPlan& each : plans) panes.push_back({"", std::move(each), Routing::Uniform});
-        return Generation::start(fake_.model, std::move(prompt), std::move(panes), std::move(with)).error();
-    }
-
-    /// Everything but times.
-    static void compareRecords(const Trace& a, const Trace& b)
-    {
-        QCOMPARE(a.ids(), b.ids());
-        for (std::size_t t = 0; t < a.records.size(); ++t) {
-            const TokenRecord& x = a.records[t];
-            const TokenRecord& y = b.records[t];
-            QVERIFY(x.logprob == y.logprob || (std::isnan(x.logprob) && std::isnan(y.logprob)));
-            QCOMPARE(x.rank, y.rank);
-            QCOMPARE(x.heads, y.heads);
-            QCOMPARE(x.mlp, y.mlp);
-            QCOMPARE(x.mlp_probabilities, y.mlp_probabilities);
-            QCOMPARE(x.read, y.read);
-        }
-    }
-
 private slots:
-    void init()
-    {
-        fake_ = fakeModel(std::filesystem::path(folder_.path().toStdString()) / QTest::currentTestFunction() /
-                          std::to_string(++models_));
-    }
+    void init() { makeModel(); }
 
     void recordsAreCompleteAndOfBothMoments()
     {
@@ -162,6 +47,7 @@ private slots:
     }
 
     // Greedy text by asking the backend one prefix at a time, with a fresh cache for each.
+
     void textIsWhatTheBackendSays()
     {
         const WidthPlan half = plan(32, 4);
@@ -292,6 +178,7 @@ private slots:
             << QByteArrayList{"a", "\xc3"} << QStringList{"b"} << "a\ufffd"
             << "max_tokens";
     }
+
     void stopTexts()
     {
         QFETCH(QByteArrayList, pieces);
@@ -368,115 +255,6 @@ private slots:
         }
     }
 
-    void overridesAreHonouredInPromptAndText()
-    {
-        const Run run = runOf(
-            {withOverrides(plan(32, 4), {{2, 1, SubBlock::Mlp, 64}, {7, Override::kAll, SubBlock::Attention, 0}})},
-            settings(6));
-        const Trace& trace = run.generation->trace(0);
-        QCOMPARE(trace.records[2].mlp, (std::vector<std::int32_t>{32, 64, 32}));
-        QCOMPARE(trace.records[3].mlp, (std::vector<std::int32_t>{32, 32, 32}));
-        QCOMPARE(trace.records[7].heads, (std::vector<std::int32_t>{0, 0, 0}));
-        QVERIFY(has(trace.overrides, "\"width\":64"));
-    }
-
-    void dynamicRoutingIsRecorded()
-    {
-        const WidthPlan dynamic = dynamicPlan(0.6);
-        const Run run = runOf({dynamic}, settings(30));
-        const Trace& trace = run.generation->trace(0);
-        QCOMPARE(trace.routing, std::string("dynamic"));
-        QCOMPARE(trace.budget, 0.6);
-        std::set<std::vector<std::int32_t>> seen;
-        for (const TokenRecord& record : trace.records) {
-            seen.insert(record.mlp);
-            QCOMPARE(record.mlp_probabilities.size(), 3 * trace.choices.mlp_int_list.size());
-            for (std::size_t l = 0; l < 3; ++l) {
-                const auto from = record.mlp_probabilities.begin() +
-                                  static_cast<std::ptrdiff_t>(l * trace.choices.mlp_int_list.size());
-                const std::vector<float> shares(from,
-                                                from + static_cast<std::ptrdiff_t>(trace.choices.mlp_int_list.size()));
-                QCOMPARE(record.mlp[l], trace.choices.mlp_int_list[static_cast<std::size_t>(argmax(shares))]);
-            }
-        }
-        QVERIFY(seen.size() > 3); // tokens differ
-    }
-
-    void wideningWithAllKeysIsOnlyAnotherWidth()
-    {
-        GenerationSettings with = settings(12);
-        with.kv = KvPolicy::All;
-        Run run = start({plan(32, 4)}, with);
-        for (int i = 0; i < 6; ++i) run.step();
-        const auto read = run.generation->trace(0).records.size() - 1; // the last one is not read yet
-        QVERIFY(run.generation->setPlan(0, plan(64, 8)).ok());
-        run.finish();
-        const Trace& trace = run.generation->trace(0);
-        for (std::size_t t = 0; t < trace.records.size(); ++t) QCOMPARE(trace.records[t].mlp[0], t < read ? 32 : 64);
-        QCOMPARE(trace.subnet, std::string("mlp 64*3; heads 8*3"));
-        // The same as one run whose overrides say so token by token.
-        std::vector<Override> entries;
-        for (std::size_t t = 0; t < read; ++t) {
-            entries.push_back({static_cast<int>(t), Override::kAll, SubBlock::Mlp, 32});
-            entries.push_back({static_cast<int>(t), Override::kAll, SubBlock::Attention, 4});
-        }
-        const Run forced = runOf({withOverrides(plan(64, 8), entries)}, with);
-        compareRecords(trace, forced.generation->trace(0));
-    }
-
-    void wideningWithOwnKeysIsRefused()
-    {
-        GenerationSettings with = settings(12);
-        with.kv = KvPolicy::Own;
-        Run run = start({plan(32, 4)}, with);
-        for (int i = 0; i < 4; ++i) run.step();
-        const auto refused = run.generation->setPlan(0, plan(64, 8));
-        QCOMPARE(refused.error().code, ErrorCode::InvalidArgument);
-        QVERIFY2(has(refused.error().message,
-                     "layer 0 would use 8 heads, but this text's keys and values are kept for 4 only"),
-                 refused.error().message.c_str());
-        QVERIFY(has(refused.error().hint, "recompute"));
-        // A wider MLP, fewer heads and the first heads again need no other keys.
-        QVERIFY(run.generation->setPlan(0, plan(64, 4)).ok());
-        QVERIFY(run.generation->setPlan(0, plan(64, 2)).ok());
-        QVERIFY(run.generation->setPlan(0, plan(32, 4)).ok());
-        run.finish();
-        QVERIFY(run.generation->kvBytes() < runOf({plan(64, 8)}, with).generation->kvBytes());
-        QCOMPARE(run.generation->trace(0).subnet, std::string("mlp 32*3; heads 4*3"));
-    }
-
-    void wideningWithRecomputeReadsThePrefixAgain()
-    {
-        GenerationSettings with = settings(12);
-        with.kv = KvPolicy::Recompute;
-        with.prefill_chunk = 4;
-        Run run = start({plan(32, 4)}, with);
-        for (int i = 0; i < 6; ++i) run.step();
-        const std::vector<TokenId> prefix = run.generation->trace(0).ids();
-        const float logprob = run.generation->trace(0).records[3].logprob;
-        QVERIFY(run.generation->setPlan(0, plan(64, 8)).ok());
-        run.step();
-        QCOMPARE(run.events.back()[0].read_from, 0);
-        QCOMPARE(run.events.back()[0].read_to, 4);
-        run.finish();
-        const Trace& trace = run.generation->trace(0);
-        QCOMPARE(trace.records[3].logprob, logprob); // it was predicted then
-        // The rest is what a fresh run at the new widths writes after the same tokens.
-        GenerationSettings rest = settings(static_cast<int>(kPrompt.size() + 12 - prefix.size()));
-        const Run fresh = runOf({plan(64, 8)}, rest, prefix);
-        QCOMPARE(fresh.generation->trace(0).ids(), trace.ids());
-        for (std::size_t t = 0; t < trace.records.size(); ++t) {
-            QCOMPARE(trace.records[t].mlp, fresh.generation->trace(0).records[t].mlp);
-            if (t >= prefix.size()) QCOMPARE(trace.records[t].logprob, fresh.generation->trace(0).records[t].logprob);
-        }
-        // Narrowing needs nothing read again.
-        Run narrower = start({plan(64, 8)}, with);
-        for (int i = 0; i < 6; ++i) narrower.step();
-        QVERIFY(narrower.generation->setPlan(0, plan(32, 4)).ok());
-        narrower.step();
-        QVERIFY(narrower.events.back()[0].read_from > 0);
-    }
-
     void timing()
     {
         Run run = start({plan(64, 8), plan(16, 2)}, settings(20));
@@ -529,6 +307,7 @@ private slots:
                                       << "stop texts need a tokenizer, and this model has none: gone"
                                       << "leave the stop texts out";
     }
+
     void refusals()
     {
         QFETCH(QString, what);
@@ -571,16 +350,6 @@ private slots:
         const Run run = runOf({plan(64, 8)}, settings(4));
         QCOMPARE(run.generation->trace(0).records.size(), kPrompt.size() + 4);
     }
-
-    void kvPolicyNames()
-    {
-        QVERIFY(*parseKvPolicy("own") == KvPolicy::Own && *parseKvPolicy("all") == KvPolicy::All &&
-                *parseKvPolicy("recompute") == KvPolicy::Recompute);
-        QVERIFY(has(parseKvPolicy("some").error().hint, "own, all or recompute"));
-    }
-
-private:
-    int models_ = 0;
 };
 
 QTEST_APPLESS_MAIN(TestGeneration)

@@ -99,8 +99,7 @@ std::shared_ptr<const Checkpoint> randomCheckpoint(const std::filesystem::path& 
     std::vector<std::vector<std::byte>> storage;
     for (const auto& [name, shape] : expectedTensors(config)) {
         TensorView view{dtype, shape, {}};
-        const std::int64_t elements =
-            std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+        const std::int64_t elements = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
         // Norm weights around 1 keep the residual stream alive; the rest small enough for a stable softmax.
         const bool norm = name.find("norm.weight") != std::string::npos || name.find("ln_") != std::string::npos;
         const bool bias = name.ends_with(".bias");
