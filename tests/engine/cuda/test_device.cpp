@@ -78,4 +78,4 @@ void CudaDeviceTest::refusesWhatCannotBe()
 }
 
 QTEST_GUILESS_MAIN(CudaDeviceTest)
-#include "device_test.moc"
+#include "test_device.moc"

@@ -254,4 +254,4 @@ void BpeTest::stopsAPatternThatNeverEnds()
 }
 
 QTEST_GUILESS_MAIN(BpeTest)
-#include "bpe_test.moc"
+#include "test_bpe.moc"

@@ -112,4 +112,4 @@ private slots:
 };
 
 QTEST_MAIN(TargetMathTest)
-#include "target_math_test.moc"
+#include "test_target_math.moc"

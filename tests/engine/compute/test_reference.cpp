@@ -348,4 +348,4 @@ private slots:
 };
 
 QTEST_GUILESS_MAIN(TestReference)
-#include "reference_test.moc"
+#include "test_reference.moc"

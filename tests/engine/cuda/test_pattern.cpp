@@ -35,4 +35,4 @@ void PatternTest::wordsBeyond32BitsDiffer()
 }
 
 QTEST_GUILESS_MAIN(PatternTest)
-#include "pattern_test.moc"
+#include "test_pattern.moc"

@@ -244,4 +244,4 @@ void GoldenTest::longTextsAreEncoded()
 }
 
 QTEST_GUILESS_MAIN(GoldenTest)
-#include "golden_test.moc"
+#include "test_golden.moc"

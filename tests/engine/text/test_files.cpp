@@ -438,4 +438,4 @@ void FilesTest::idsLeftOut()
 }
 
 QTEST_GUILESS_MAIN(FilesTest)
-#include "files_test.moc"
+#include "test_files.moc"

@@ -76,4 +76,4 @@ private:
 };
 
 QTEST_MAIN(ThrottleTest)
-#include "throttle_test.moc"
+#include "test_throttle.moc"

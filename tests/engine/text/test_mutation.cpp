@@ -134,4 +134,4 @@ void MutationTest::survives()
 }
 
 QTEST_GUILESS_MAIN(MutationTest)
-#include "mutation_test.moc"
+#include "test_mutation.moc"

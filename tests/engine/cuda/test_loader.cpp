@@ -107,4 +107,4 @@ void CudaLoaderTest::standardPlacesAreLookedUpOnce()
 }
 
 QTEST_GUILESS_MAIN(CudaLoaderTest)
-#include "loader_test.moc"
+#include "test_loader.moc"

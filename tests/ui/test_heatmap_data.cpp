@@ -124,4 +124,4 @@ private slots:
 };
 
 QTEST_MAIN(HeatmapDataTest)
-#include "heatmap_data_test.moc"
+#include "test_heatmap_data.moc"

@@ -56,4 +56,4 @@ private slots:
 };
 
 QTEST_MAIN(ColorsTest)
-#include "colors_test.moc"
+#include "test_colors.moc"

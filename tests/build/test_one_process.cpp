@@ -56,4 +56,4 @@ void OneProcessTest::noProtobufOfSentencePieceIsVisible()
 }
 
 QTEST_GUILESS_MAIN(OneProcessTest)
-#include "one_process_test.moc"
+#include "test_one_process.moc"

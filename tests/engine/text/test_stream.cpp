@@ -284,4 +284,4 @@ void StreamTest::vocabularyMustFit()
 }
 
 QTEST_GUILESS_MAIN(StreamTest)
-#include "stream_test.moc"
+#include "test_stream.moc"

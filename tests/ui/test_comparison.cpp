@@ -211,4 +211,4 @@ private:
 };
 
 QTEST_MAIN(ComparisonTest)
-#include "comparison_test.moc"
+#include "test_comparison.moc"

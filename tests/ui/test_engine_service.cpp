@@ -350,4 +350,4 @@ private:
 };
 
 QTEST_MAIN(EngineServiceTest)
-#include "engine_service_test.moc"
+#include "test_engine_service.moc"
