@@ -74,7 +74,10 @@ QString formatWidths(const SubNetwork& subnet, const ModelConfig& config)
 QString formatError(const Error& error)
 {
     const QString message = QString::fromStdString(error.message);
-    return error.hint.empty() ? message : message + QStringLiteral("\n") + QString::fromStdString(error.hint);
+    QString hint = QString::fromStdString(error.hint);
+    if (hint.isEmpty()) return message;
+    hint[0] = hint[0].toUpper();
+    return message + QLatin1Char('\n') + hint;
 }
 
 QString formatToken(const std::string& bytes)

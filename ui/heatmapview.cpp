@@ -139,10 +139,14 @@ void HeatmapView::makePlot()
     map_->setTightBoundary(false);
     plot_->addLayer(QStringLiteral("marks"), plot_->layer(QStringLiteral("main")), QCustomPlot::limAbove);
     column_ = new QCPItemRect(plot_);
+    cursor_rim_ = new QCPItemRect(plot_);
     cursor_ = new QCPItemRect(plot_);
+    prompt_rim_ = new QCPItemStraightLine(plot_);
     prompt_end_ = new QCPItemStraightLine(plot_);
+    split_rim_ = new QCPItemStraightLine(plot_);
     split_ = new QCPItemStraightLine(plot_);
-    for (QCPAbstractItem* item : std::initializer_list<QCPAbstractItem*>{column_, cursor_, prompt_end_, split_}) {
+    for (QCPAbstractItem* item : std::initializer_list<QCPAbstractItem*>{column_, cursor_rim_, cursor_, prompt_rim_,
+                                                                         prompt_end_, split_rim_, split_}) {
         item->setLayer(QStringLiteral("marks"));
         item->setSelectable(false);
         item->setVisible(false);
@@ -194,9 +198,15 @@ void HeatmapView::drawColumns(int first)
         }
     }
     if (quantity_ == Quantity::Milliseconds || legend_->isHidden()) updateScale();
-    note_->setText(sameForEveryToken(trace()) ? tr("The same for every token: one choice for the whole text.")
-                                              : QString());
+    note_->setText(noteText());
     updateMarks();
+}
+
+QString HeatmapView::noteText() const
+{
+    if (sameForEveryToken(trace())) return tr("The same for every token: one choice for the whole text.");
+    const bool changed = tokensRead(trace()) > 0 && trace().routing != "dynamic";
+    return changed ? tr("The target was changed in mid-text.") : QString();
 }
 
 void HeatmapView::updateScale()
@@ -281,22 +291,27 @@ void HeatmapView::updateMarks()
         line->point2->setCoords(x, 1);
     };
     const PaneData& shown_pane = pane();
-    prompt_end_->setVisible(shown_pane.prompt_tokens > 0);
-    vertical(prompt_end_, shown_pane.prompt_tokens - 0.5);
+    for (QCPItemStraightLine* line : {prompt_rim_, prompt_end_}) {
+        line->setVisible(shown_pane.prompt_tokens > 0);
+        vertical(line, shown_pane.prompt_tokens - 0.5);
+    }
     const auto at = comparison_->divergence();
-    split_->setVisible(at.has_value());
-    if (at) vertical(split_, shown_pane.prompt_tokens + *at - 0.5);
+    for (QCPItemStraightLine* line : {split_rim_, split_}) {
+        line->setVisible(at.has_value());
+        vertical(line, shown_pane.prompt_tokens + at.value_or(0) - 0.5);
+    }
 
     const SelectionState& state = selection_->state();
     const bool same_place = state.pane == slot_ || !at || state.primary < shown_pane.prompt_tokens + *at;
     const bool shown = state.primary >= 0 && state.primary < static_cast<int>(shown_pane.trace.records.size()) &&
                        same_place;
     column_->setVisible(shown);
-    cursor_->setVisible(shown && state.layer >= 0);
+    for (QCPItemRect* rect : {cursor_rim_, cursor_}) rect->setVisible(shown && state.layer >= 0);
     if (shown) {
         place(column_, *state.tokens.begin(), *state.tokens.rbegin(), 0, layers - 1);
-        place(cursor_, state.primary, state.primary, std::max(0, state.layer), std::max(0, state.layer));
-        showCell(state.primary, std::max(0, state.layer));
+        const int layer = std::max(0, state.layer);
+        for (QCPItemRect* rect : {cursor_rim_, cursor_}) place(rect, state.primary, state.primary, layer, layer);
+        showCell(state.primary, layer);
     }
     plot_->replot(QCustomPlot::rpQueuedReplot);
 }
@@ -406,10 +421,14 @@ void HeatmapView::updateColors()
     }
     column_->setPen(QPen(palette().color(QPalette::Highlight), 2));
     column_->setBrush(Qt::NoBrush);
-    cursor_->setPen(QPen(Qt::white, 3));
-    cursor_->setBrush(Qt::NoBrush);
-    prompt_end_->setPen(QPen(text, 1, Qt::DashLine));
-    split_->setPen(QPen(cautionColor(palette()), 2));
+    // Light on black: seen on every colour of the map.
+    cursor_rim_->setPen(QPen(Qt::black, 4));
+    cursor_->setPen(QPen(Qt::white, 2));
+    for (QCPItemRect* rect : {cursor_rim_, cursor_}) rect->setBrush(Qt::NoBrush);
+    prompt_rim_->setPen(QPen(Qt::black, 1));
+    prompt_end_->setPen(QPen(Qt::white, 1, Qt::DashLine));
+    split_rim_->setPen(QPen(Qt::black, 4));
+    split_->setPen(QPen(QColor(0xfff2b04c), 2));
     plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 

@@ -44,6 +44,7 @@ private:
     [[nodiscard]] const Trace& trace() const { return pane().trace; }
     void rebuild();
     void drawColumns(int first);
+    [[nodiscard]] QString noteText() const;
     void updateScale();
     void updateFrame();
     void updateTicks();
@@ -74,11 +75,14 @@ private:
     QLabel* readout_ = nullptr;
     QCustomPlot* plot_ = nullptr;
     StatePage* page_ = nullptr;
-    QCPColorMap* map_ = nullptr; // owned by plot_, as are the next four
+    QCPColorMap* map_ = nullptr; // owned by plot_, as are the next seven
     QCPItemRect* column_ = nullptr;
     QCPItemRect* cursor_ = nullptr;
+    QCPItemRect* cursor_rim_ = nullptr;
     QCPItemStraightLine* prompt_end_ = nullptr;
+    QCPItemStraightLine* prompt_rim_ = nullptr;
     QCPItemStraightLine* split_ = nullptr;
+    QCPItemStraightLine* split_rim_ = nullptr;
 };
 
 } // namespace flextron::ui

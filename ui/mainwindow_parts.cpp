@@ -115,6 +115,8 @@ void MainWindow::makeToolBar()
     const auto add = [this, bar](const QString& text, QAbstractSpinBox* box, const QString& help) {
         auto* label = new QLabel(text);
         label->setBuddy(box);
+        label->setMinimumWidth(label->sizeHint().width() +
+                               fontMetrics().averageCharWidth()); // else its last letter is cut
         box->setAccessibleName(QString(text).remove(QLatin1Char('&')));
         box->setToolTip(help);
         box->setKeyboardTracking(false);
@@ -134,11 +136,11 @@ void MainWindow::makeToolBar()
     temperature_->setRange(0.0, 5.0);
     temperature_->setSingleStep(0.1);
     temperature_->setSpecialValueText(tr("0 (greedy)"));
-    add(tr("T&emperature"), temperature_, tr("0 takes the most probable token each time; higher values vary more"));
+    add(tr("Temper&ature"), temperature_, tr("0 takes the most probable token each time; higher values vary more"));
     seed_ = new QSpinBox;
     seed_->setRange(0, std::numeric_limits<int>::max());
     seed_->setValue(42);
-    add(tr("Se&ed"), seed_, tr("The same seed gives the same text. Without effect at temperature 0."));
+    add(tr("See&d"), seed_, tr("The same seed gives the same text. Without effect at temperature 0."));
     connect(max_tokens_, &QSpinBox::valueChanged, this, &MainWindow::applyInputs);
     connect(temperature_, &QDoubleSpinBox::valueChanged, this, &MainWindow::applyInputs);
     connect(seed_, &QSpinBox::valueChanged, this, &MainWindow::applyInputs);

@@ -15,7 +15,7 @@ namespace {
 
 QString stopReasonText(const std::string& reason)
 {
-    if (reason == "max_tokens") return PaneView::tr("token limit reached");
+    if (reason == "max_tokens") return PaneView::tr("limit reached");
     if (reason == "stop_id") return PaneView::tr("the model ended its text");
     if (reason == "stop_text") return PaneView::tr("stop text reached");
     if (reason == "context") return PaneView::tr("the context is full");
@@ -118,7 +118,7 @@ QString PaneView::footerLine() const
     if (timing.new_tokens > 1) {
         parts
             << tr("%1 tok/s").arg(locale.toString(timing.tokens_per_second, 'f', timing.tokens_per_second < 10 ? 1 : 0))
-            << tr("%1 a token").arg(formatMs(timing.p50_ms));
+            << tr("%1/token").arg(formatMs(timing.p50_ms));
     }
     if (timing.new_tokens > 0) parts << tr("first %1").arg(formatMs(timing.ttft_ms));
     switch (pane.state) {

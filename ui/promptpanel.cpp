@@ -23,7 +23,7 @@ PromptPanel::PromptPanel(EngineService* service, QWidget* parent)
     , hint_(new QLabel)
     , count_throttle_(kCountIntervalMs, [this] { service_->tokenize(prompt()); })
 {
-    auto* title = new QLabel(tr("Prom&pt"));
+    auto* title = new QLabel(tr("Pr&ompt"));
     QFont strong = font();
     strong.setBold(true);
     title->setFont(strong);

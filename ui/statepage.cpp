@@ -45,6 +45,33 @@ QString amountText(const LoadProgress& progress)
 
 } // namespace
 
+ActionButton::ActionButton(QWidget* parent) : QPushButton(parent)
+{
+    hide();
+    connect(this, &QPushButton::clicked, this, [this] {
+        if (action_) action_->trigger();
+    });
+}
+
+void ActionButton::setAction(QAction* action)
+{
+    if (action_) action_->disconnect(this);
+    action_ = action;
+    setVisible(action != nullptr);
+    if (action == nullptr) return;
+    connect(action, &QAction::changed, this, &ActionButton::follow);
+    follow();
+}
+
+void ActionButton::follow()
+{
+    const QString text = action_->text().remove(QLatin1Char('&'));
+    const QString key = action_->shortcut().toString(QKeySequence::NativeText);
+    setText(key.isEmpty() ? text : QStringLiteral("%1 (%2)").arg(text, key));
+    setAccessibleName(text);
+    setEnabled(action_->isEnabled());
+}
+
 StatePage::StatePage(QWidget* content, QWidget* parent) : QWidget(parent), stack_(new QStackedWidget)
 {
     auto* layout = new QVBoxLayout(this);
@@ -64,8 +91,7 @@ QWidget* StatePage::makeBanner()
     frame->setAutoFillBackground(true);
     banner_text_ = new QLabel;
     banner_text_->setWordWrap(true);
-    banner_button_ = new QPushButton;
-    banner_button_->hide();
+    banner_button_ = new ActionButton;
     auto* layout = new QHBoxLayout(frame);
     layout->addWidget(banner_text_, 1);
     layout->addWidget(banner_button_);
@@ -90,8 +116,7 @@ QWidget* StatePage::makeMessagePage()
     text_->setTextInteractionFlags(Qt::TextSelectableByMouse);
     progress_ = new QProgressBar;
     progress_->setAccessibleName(tr("Progress"));
-    button_ = new QPushButton;
-    button_->hide();
+    button_ = new ActionButton;
     copy_ = new QPushButton(tr("Copy"));
     copy_->setAccessibleName(tr("Copy the error message"));
     details_toggle_ = new QToolButton;
@@ -126,27 +151,13 @@ QWidget* StatePage::makeMessagePage()
     return page;
 }
 
-void StatePage::bindButton(QPushButton* button, QAction* action)
-{
-    button->disconnect();
-    button->setVisible(action != nullptr);
-    if (action == nullptr) return;
-    const QString text = action->text().remove(QLatin1Char('&'));
-    const QString key = action->shortcut().toString(QKeySequence::NativeText);
-    button->setText(key.isEmpty() ? text : QStringLiteral("%1 (%2)").arg(text, key));
-    button->setAccessibleName(text);
-    button->setEnabled(action->isEnabled());
-    connect(button, &QPushButton::clicked, action, &QAction::trigger);
-    connect(action, &QAction::changed, button, [button, action] { button->setEnabled(action->isEnabled()); });
-}
-
 void StatePage::setMessage(State state, const QString& title, const QString& text, QAction* action)
 {
     state_ = state;
     title_->setText(title);
     text_->setText(text);
     text_->setVisible(!text.isEmpty());
-    bindButton(button_, action);
+    button_->setAction(action);
     progress_->setVisible(state == State::Loading);
     copy_->setVisible(state == State::Error);
     details_toggle_->setVisible(state == State::Error);
@@ -202,7 +213,7 @@ void StatePage::showStale(const QString& why, QAction* again)
     if (state_ == State::Stale && banner_text_->text() == why) return;
     state_ = State::Stale;
     banner_text_->setText(why);
-    bindButton(banner_button_, again);
+    banner_button_->setAction(again);
     banner_->show();
     stack_->setCurrentIndex(0);
 }

@@ -4,6 +4,7 @@
 #include <QElapsedTimer>
 #include <QFrame>
 #include <QLabel>
+#include <QPointer>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QStackedWidget>
@@ -16,6 +17,19 @@ class QAction;
 class QPlainTextEdit;
 
 namespace flextron::ui {
+
+/// Says an action's text and key, follows whether it can be used, and triggers it; hidden without one.
+class ActionButton final : public QPushButton {
+    Q_OBJECT
+
+public:
+    explicit ActionButton(QWidget* parent = nullptr);
+    void setAction(QAction* action);
+
+private:
+    void follow();
+    QPointer<QAction> action_;
+};
 
 /// Shows either a content widget, perhaps under a banner, or a message in its place. Empty, loading and error replace
 /// the content; running and stale leave it visible: what is partly there is worth seeing.
@@ -44,7 +58,6 @@ private:
     QWidget* makeMessagePage();
     QWidget* makeBanner();
     void setMessage(State state, const QString& title, const QString& text, QAction* action);
-    static void bindButton(QPushButton* button, QAction* action);
     void changeEvent(QEvent* event) override;
     void updateColors();
 
@@ -52,11 +65,11 @@ private:
     QStackedWidget* stack_;
     QWidget* banner_ = nullptr;
     QLabel* banner_text_ = nullptr;
-    QPushButton* banner_button_ = nullptr;
+    ActionButton* banner_button_ = nullptr;
     QLabel* title_ = nullptr;
     QLabel* text_ = nullptr;
     QProgressBar* progress_ = nullptr;
-    QPushButton* button_ = nullptr;
+    ActionButton* button_ = nullptr;
     QPushButton* copy_ = nullptr;
     QToolButton* details_toggle_ = nullptr;
     QPlainTextEdit* details_ = nullptr;

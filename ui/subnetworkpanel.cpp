@@ -65,6 +65,8 @@ QWidget* SubNetworkPanel::makeForm()
     latency_->setObjectName(QStringLiteral("latencySlider"));
     parameters_ = new TargetSlider;
     parameters_->setObjectName(QStringLiteral("parameterSlider"));
+    latency_asked_ = new QLabel;
+    parameter_asked_ = new QLabel;
     latency_value_ = wrappedLabel();
     parameter_value_ = wrappedLabel();
     widths_ = wrappedLabel();
@@ -84,16 +86,24 @@ QWidget* SubNetworkPanel::makeForm()
         return label;
     };
     auto* layout = new QVBoxLayout(form);
-    layout->addWidget(heading(tr("&Latency"), latency_));
+    // What was asked stands in the heading's line: nothing below may move while the mouse drags.
+    const auto heading_row = [&](const QString& text, TargetSlider* slider, QLabel* asked) {
+        auto* row = new QHBoxLayout;
+        row->addWidget(heading(text, slider));
+        row->addStretch(1);
+        row->addWidget(asked);
+        return row;
+    };
+    layout->addLayout(heading_row(tr("&Latency"), latency_, latency_asked_));
     layout->addWidget(latency_value_);
     layout->addWidget(latency_);
     layout->addSpacing(fontMetrics().height() / 3);
-    layout->addWidget(heading(tr("&Parameters"), parameters_));
+    layout->addLayout(heading_row(tr("&Parameters"), parameters_, parameter_asked_));
     layout->addWidget(parameter_value_);
     layout->addWidget(parameters_);
     layout->addSpacing(fontMetrics().height() / 3);
     auto* routing_row = new QHBoxLayout;
-    routing_label_ = heading(tr("R&outing"), routing_);
+    routing_label_ = heading(tr("Rout&ing"), routing_);
     routing_row->addWidget(routing_label_);
     routing_row->addWidget(routing_, 1);
     layout->addLayout(routing_row);
@@ -179,10 +189,14 @@ void SubNetworkPanel::showTarget()
 
     QString latency_text = formatCostShare(share, table);
     if (exact && stop.predicted_ms) latency_text += tr(", %1 a token").arg(formatMs(*stop.predicted_ms));
-    if (driver_ == TargetAxis::Latency && exact && requested_ - stop.share > 0.005) {
-        latency_text += tr(" (asked %1)").arg(formatShare(requested_));
-    }
     latency_value_->setText(latency_text);
+    const bool between = exact && requested_ - valueOf(stop, driver_) > 0.005 * valueOf(driving.back(), driver_);
+    const QString asked = driver_ == TargetAxis::Latency ? formatShare(requested_)
+                                                         : formatCount(static_cast<std::int64_t>(requested_));
+    for (const auto& [label, axis] :
+         {std::pair(latency_asked_, TargetAxis::Latency), std::pair(parameter_asked_, TargetAxis::Parameters)}) {
+        label->setText(between && driver_ == axis ? tr("asked %1").arg(asked) : QString());
+    }
     const std::int64_t full = model_->parameter_stops.back().parameters;
     parameter_value_->setText(
         exact ? tr("%1 of %2 active").arg(formatCount(stop.parameters), formatCount(full))
@@ -200,6 +214,8 @@ void SubNetworkPanel::showCaution(bool narrower)
     latency_->setCautious(untrained);
     parameters_->setCautious(untrained);
     caution_->setVisible(untrained);
+    narrower_ = narrower;
+    updateColors();
     if (!untrained) return;
     if (model_->preparation == Preparation::Sorted) {
         caution_->setText(narrower
@@ -234,8 +250,10 @@ void SubNetworkPanel::changeEvent(QEvent* event)
 void SubNetworkPanel::updateColors()
 {
     QPalette colors = palette();
-    colors.setColor(QPalette::WindowText, cautionColor(palette()));
+    colors.setColor(QPalette::WindowText, narrower_ ? cautionColor(palette()) : quietColor(palette()));
     caution_->setPalette(colors);
+    colors.setColor(QPalette::WindowText, quietColor(palette()));
+    for (QLabel* label : {latency_asked_, parameter_asked_}) label->setPalette(colors);
 }
 
 } // namespace flextron::ui

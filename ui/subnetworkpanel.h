@@ -24,6 +24,7 @@ public:
     [[nodiscard]] TargetSlider* latencySlider() const { return latency_; }
     [[nodiscard]] TargetSlider* parameterSlider() const { return parameters_; }
     [[nodiscard]] QString latencyText() const { return latency_value_->text(); }
+    [[nodiscard]] QString askedText() const { return latency_asked_->text(); }
     [[nodiscard]] QString parameterText() const { return parameter_value_->text(); }
     [[nodiscard]] QString cautionText() const { return caution_->isHidden() ? QString() : caution_->text(); }
     /// Puts the latency slider there, as if it had been dragged and let go.
@@ -45,10 +46,13 @@ private:
     Comparison* comparison_;
     ModelInfoPtr model_;
     TargetAxis driver_ = TargetAxis::Latency;
+    bool narrower_ = false;  ///< than full
     double requested_ = 1.0; ///< along driver_
     StatePage* page_ = nullptr;
     TargetSlider* latency_ = nullptr;
     TargetSlider* parameters_ = nullptr;
+    QLabel* latency_asked_ = nullptr;
+    QLabel* parameter_asked_ = nullptr;
     QLabel* latency_value_ = nullptr;
     QLabel* parameter_value_ = nullptr;
     QLabel* widths_ = nullptr;

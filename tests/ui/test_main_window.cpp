@@ -9,6 +9,7 @@
 #include <QComboBox>
 #include <QDockWidget>
 #include <QDropEvent>
+#include <QMenuBar>
 #include <QMimeData>
 #include <QPushButton>
 #include <QScrollBar>
@@ -86,6 +87,19 @@ private slots:
         }
     }
 
+    void noLetterIsGivenTwice()
+    {
+        QStringList keys;
+        for (const QAction* menu : window_->menuBar()->actions())
+            keys << QKeySequence::mnemonic(menu->text()).toString();
+        for (const QLabel* label : window_->findChildren<QLabel*>()) {
+            if (label->buddy() != nullptr) keys << QKeySequence::mnemonic(label->text()).toString();
+        }
+        keys.removeAll(QString());
+        QCOMPARE(QSet<QString>(keys.begin(), keys.end()).size(), keys.size());
+        QVERIFY(keys.size() > 8);
+    }
+
     void everyActionSaysWhatItDoes()
     {
         for (const QAction* action : window_->actions()) {
@@ -110,6 +124,9 @@ private slots:
         window_->openModel(QStringLiteral("missing"));
         QVERIFY(failed.wait());
         QVERIFY(window_->statusText().contains("there is no such folder"));
+        for (const ActionButton* button : window_->findChildren<ActionButton*>()) {
+            if (button->isVisible()) QVERIFY(button->isEnabled()); // the cancel button's end is not this one's
+        }
         bool shown = false;
         for (StatePage* page : window_->findChildren<StatePage*>()) {
             shown |= page->state() == StatePage::State::Error && page->message().contains("there is no such folder") &&
@@ -215,7 +232,7 @@ private slots:
         const double between = (stops[0].share + stops[1].share) / 2;
         panel->setBudget(between);
         QCOMPARE(panel->latencySlider()->requested(), between);
-        QVERIFY(panel->latencyText().contains(QStringLiteral("asked %1").arg(QLocale().toString(between, 'f', 2))));
+        QCOMPARE(panel->askedText(), QStringLiteral("asked %1").arg(QLocale().toString(between, 'f', 2)));
         QTRY_COMPARE(panel->latencySlider()->running(),
                      std::optional(stops[0].share)); // the solid handle is the engine's
     }
