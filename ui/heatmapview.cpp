@@ -138,6 +138,7 @@ void HeatmapView::makePlot()
     map_->setInterpolate(false);
     map_->setTightBoundary(false);
     plot_->addLayer(QStringLiteral("marks"), plot_->layer(QStringLiteral("main")), QCustomPlot::limAbove);
+    column_rim_ = new QCPItemRect(plot_);
     column_ = new QCPItemRect(plot_);
     cursor_rim_ = new QCPItemRect(plot_);
     cursor_ = new QCPItemRect(plot_);
@@ -145,8 +146,8 @@ void HeatmapView::makePlot()
     prompt_end_ = new QCPItemStraightLine(plot_);
     split_rim_ = new QCPItemStraightLine(plot_);
     split_ = new QCPItemStraightLine(plot_);
-    for (QCPAbstractItem* item : std::initializer_list<QCPAbstractItem*>{column_, cursor_rim_, cursor_, prompt_rim_,
-                                                                         prompt_end_, split_rim_, split_}) {
+    for (QCPAbstractItem* item : std::initializer_list<QCPAbstractItem*>{
+             column_rim_, column_, cursor_rim_, cursor_, prompt_rim_, prompt_end_, split_rim_, split_}) {
         item->setLayer(QStringLiteral("marks"));
         item->setSelectable(false);
         item->setVisible(false);
@@ -305,10 +306,11 @@ void HeatmapView::updateMarks()
     const bool same_place = state.pane == slot_ || !at || state.primary < shown_pane.prompt_tokens + *at;
     const bool shown = state.primary >= 0 && state.primary < static_cast<int>(shown_pane.trace.records.size()) &&
                        same_place;
-    column_->setVisible(shown);
+    for (QCPItemRect* rect : {column_rim_, column_}) rect->setVisible(shown);
     for (QCPItemRect* rect : {cursor_rim_, cursor_}) rect->setVisible(shown && state.layer >= 0);
     if (shown) {
-        place(column_, *state.tokens.begin(), *state.tokens.rbegin(), 0, layers - 1);
+        for (QCPItemRect* rect : {column_rim_, column_})
+            place(rect, *state.tokens.begin(), *state.tokens.rbegin(), 0, layers - 1);
         const int layer = std::max(0, state.layer);
         for (QCPItemRect* rect : {cursor_rim_, cursor_}) place(rect, state.primary, state.primary, layer, layer);
         showCell(state.primary, layer);
@@ -419,12 +421,12 @@ void HeatmapView::updateColors()
         axis->setTickLabelFont(font());
         axis->setLabelFont(font());
     }
-    column_->setPen(QPen(palette().color(QPalette::Highlight), 2));
-    column_->setBrush(Qt::NoBrush);
+    column_rim_->setPen(QPen(Qt::black, 3));
+    column_->setPen(QPen(Qt::white, 1));
     // Light on black: seen on every colour of the map.
     cursor_rim_->setPen(QPen(Qt::black, 4));
     cursor_->setPen(QPen(Qt::white, 2));
-    for (QCPItemRect* rect : {cursor_rim_, cursor_}) rect->setBrush(Qt::NoBrush);
+    for (QCPItemRect* rect : {column_rim_, column_, cursor_rim_, cursor_}) rect->setBrush(Qt::NoBrush);
     prompt_rim_->setPen(QPen(Qt::black, 1));
     prompt_end_->setPen(QPen(Qt::white, 1, Qt::DashLine));
     split_rim_->setPen(QPen(Qt::black, 4));

@@ -75,8 +75,9 @@ private:
     QLabel* readout_ = nullptr;
     QCustomPlot* plot_ = nullptr;
     StatePage* page_ = nullptr;
-    QCPColorMap* map_ = nullptr; // owned by plot_, as are the next seven
+    QCPColorMap* map_ = nullptr; // owned by plot_, as are the next eight
     QCPItemRect* column_ = nullptr;
+    QCPItemRect* column_rim_ = nullptr;
     QCPItemRect* cursor_ = nullptr;
     QCPItemRect* cursor_rim_ = nullptr;
     QCPItemStraightLine* prompt_end_ = nullptr;

@@ -15,6 +15,7 @@ namespace flextron::ui {
 namespace {
 constexpr int kPositions = 1000; // of the QSlider beneath, for screen readers
 constexpr double kSmallText = 0.85;
+constexpr double kBelowFloor = 0.15; // of the reachable part
 } // namespace
 
 TargetSlider::TargetSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent)
@@ -37,6 +38,7 @@ void TargetSlider::setScale(double maximum, std::vector<double> ticks, const QSt
     if (ticks.empty() || maximum <= 0) return;
     maximum_value_ = maximum;
     ticks_ = std::move(ticks);
+    origin_ = std::max(0.0, ticks_.front() - kBelowFloor * (maximum - ticks_.front()));
     floor_text_ = floor_text;
     full_text_ = full_text;
     {
@@ -80,13 +82,14 @@ QRectF TargetSlider::groove() const
 
 double TargetSlider::xOf(double value) const
 {
-    return groove().left() + groove().width() * value / maximum_value_;
+    return groove().left() + groove().width() * (value - origin_) / (maximum_value_ - origin_);
 }
 
 double TargetSlider::valueAt(double x) const
 {
     const QRectF line = groove();
-    const double value = std::clamp((x - line.left()) / line.width() * maximum_value_, ticks_.front(), ticks_.back());
+    const double value = std::clamp(origin_ + (x - line.left()) / line.width() * (maximum_value_ - origin_),
+                                    ticks_.front(), ticks_.back());
     // Near a tick the tick is meant.
     for (const double tick : ticks_) {
         if (std::abs(xOf(tick) - xOf(value)) <= handleRadius() * 0.6) return tick;

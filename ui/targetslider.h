@@ -16,7 +16,8 @@ class TargetSlider final : public QSlider {
 public:
     explicit TargetSlider(QWidget* parent = nullptr);
 
-    /// From 0 to `maximum`; `ticks` ascending, the first one is the floor, the last one `maximum`.
+    /// Up to `maximum`; `ticks` ascending, the first one is the floor, the last one `maximum`. A little of what lies
+    /// below the floor is shown, so that the reachable part has the room.
     void setScale(double maximum, std::vector<double> ticks, const QString& floor_text, const QString& full_text);
     /// What the user asks for. Emits nothing.
     void setRequested(double value);
@@ -55,6 +56,7 @@ private:
     void drawTicks(QPainter& painter) const;
 
     double maximum_value_ = 1.0;
+    double origin_ = 0.0; // value at the left end
     std::vector<double> ticks_{0.0, 1.0};
     QString floor_text_;
     QString full_text_;
