@@ -236,12 +236,14 @@ void HeatmapView::resetZoom()
     updateFrame();
 }
 
-// Token texts where a column is as wide as a line is high, else their numbers.
+// Token texts where a column is as wide as a line is high and the plot is high enough to spare the room, else their
+// numbers.
 void HeatmapView::updateTicks()
 {
     const QCPRange range = plot_->xAxis->range();
     const double column = plot_->axisRect()->width() / std::max(1.0, range.size());
-    const bool texts = column >= fontMetrics().height() * 1.1 && !trace().records.empty();
+    const bool room = column >= fontMetrics().height() * 1.1 && plot_->height() >= fontMetrics().height() * 14;
+    const bool texts = room && !trace().records.empty();
     if (texts) {
         auto ticker = QSharedPointer<QCPAxisTickerText>::create();
         const int first = std::max(0, static_cast<int>(std::floor(range.lower)));
