@@ -1,6 +1,7 @@
 // What a change of the target or of the inputs asks of the engine.
 #include <QSignalSpy>
 #include <QTest>
+#include <QThread>
 
 #include "tests/ui/support/fake_engine.h"
 #include "ui/comparison.h"
@@ -127,6 +128,19 @@ private slots:
         const Trace& trace = comparison_->pane(PaneSlot::Live).trace;
         QCOMPARE(trace.records.front().mlp.front(), 64);
         QVERIFY(trace.records.back().mlp.front() < 64);
+    }
+
+    void aTargetThatComesAfterTheLastTokenIsNotLost()
+    {
+        QSignalSpy started(service_.get(), &EngineService::runStarted);
+        comparison_->run();
+        QThread::msleep(1000); // the engine is done, and this thread does not know it yet
+        QVERIFY(service_->running());
+        comparison_->commitTarget(narrow());
+        QTRY_COMPARE(started.count(), 2);
+        QTRY_VERIFY(comparison_->pane(PaneSlot::Live).complete());
+        QVERIFY(comparison_->pane(PaneSlot::Live).plan.subnet == service_->model()->latency_stops.front().subnet);
+        QVERIFY(comparison_->pane(PaneSlot::Full).complete());
     }
 
     void theFirstDivergingTokenIsFound()
