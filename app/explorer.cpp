@@ -20,6 +20,7 @@ using flextron::ErrorCode;
 using flextron::Failure;
 
 constexpr double kDefaultBudget = 0.75;
+constexpr QSize kPictureSize(1280, 720); // where no screen says how large
 
 struct Options {
     QString model;
@@ -157,7 +158,7 @@ int main(int argc, char** argv)
     if (!options->screenshot.isEmpty()) {
         window.setMeasureInBackground(false);
         window.resetLayout();
-        if (options->size) window.resize(*options->size);
+        window.resize(options->size.value_or(kPictureSize));
         screenshot = std::make_unique<flextron::ui::Screenshot>(&window, options->screenshot,
                                                                 options->budget.value_or(kDefaultBudget));
         QObject::connect(screenshot.get(), &flextron::ui::Screenshot::saved, &program, [](const QString& file) {
