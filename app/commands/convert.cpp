@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "app/commands/calibration.h"
 #include "app/commands/commands.h"
+#include "app/commands/corpus.h"
 #include "app/commands/documents.h"
 #include "app/commands/options.h"
 #include "app/commands/parity.h"

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands/commands.h"
+#include "app/commands/corpus.h"
 #include "app/commands/documents.h"
 #include "app/commands/options.h"
 #include "engine/evaluate/scoring.h"
@@ -20,13 +21,13 @@ struct Options {
     std::string trace;
 };
 
-std::vector<TokenId> idsToScore(const Options& options, const LoadedModel& model)
+std::vector<TokenId> idsToScore(const Options& options, const LoadedModel& model, Console& console)
 {
     if (int(!options.text.empty()) + int(!options.ids.empty()) + int(!options.ids_file.empty()) != 1)
         throw UsageError("exactly one text is needed", "give --text FILE, --ids 1,2,3 or --ids-file FILE");
     if (!options.ids.empty()) return options.ids;
     if (!options.ids_file.empty()) return readIdsFile(options.ids_file);
-    return encodeNamed(tokenizerOf(model), readTextFile(options.text), options.text);
+    return encodeDocuments(readTextFile(options.text), options.text, tokenizerOf(model), console);
 }
 
 Json scoreDocument(const LoadedModel& model, const ResolvedTarget& resolved, const Score& score, const Options& options)
@@ -75,7 +76,7 @@ int run(Console& console, const Options& options)
     options.target.check();
     checkWritable(options.trace);
     auto model = options.run.load(console, options.target.routers);
-    const auto ids = idsToScore(options, model);
+    const auto ids = idsToScore(options, model, console);
     const auto resolved = options.target.resolve(console, model);
     ScoreOptions settings;
     settings.top_tokens = options.top_k;
@@ -99,7 +100,9 @@ Run declareScore(CLI::App& command)
 {
     auto options = std::make_shared<Options>();
     addModel(command, options->run.model);
-    command.add_option("--text", options->text, "the text to read, - for standard input")
+    command
+        .add_option("--text", options->text,
+                    "the text to read, - for standard input; documents apart by a line <|endoftext|>")
         ->type_name("FILE")
         ->group("Text");
     command.add_option("--ids", options->ids, "its token ids, apart by commas")

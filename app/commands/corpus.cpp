@@ -1,4 +1,4 @@
-#include "app/commands/calibration.h"
+#include "app/commands/corpus.h"
 
 #include <array>
 #include <filesystem>
@@ -29,7 +29,7 @@ void refuseCompressed(std::string_view text, const std::string& file)
                           std::string("unpack it first: ") + format.name + " -dc " + file + " > text.txt");
 }
 
-/// Calls `use` with each document; a line that is the separator and nothing else stands between two.
+/// Calls `use(offset, document, ended)` with each document; a line that is the separator and nothing else ends one.
 template <class Use> void forEachDocument(std::string_view text, const Use& use)
 {
     std::size_t begin = 0;
@@ -38,39 +38,47 @@ template <class Use> void forEachDocument(std::string_view text, const Use& use)
         auto content = text.substr(line, newline - line);
         if (content.ends_with('\r')) content.remove_suffix(1);
         if (content == kSeparator) {
-            use(begin, text.substr(begin, line - begin));
+            use(begin, text.substr(begin, line - begin), true);
             begin = newline + 1;
         }
         line = newline + 1;
     }
-    if (begin < text.size()) use(begin, text.substr(begin));
+    if (begin < text.size()) use(begin, text.substr(begin), false);
 }
 
 } // namespace
 
-std::vector<TokenId> readDocuments(const std::vector<std::string>& files, const Tokenizer& tokenizer, Console& console)
+std::vector<TokenId> encodeDocuments(std::string_view text, const std::string& name, const Tokenizer& tokenizer,
+                                     Console& console)
 {
     std::vector<TokenId> ids;
     const auto progress = console.progress();
+    refuseCompressed(text, name);
+    forEachDocument(text, [&](std::size_t offset, std::string_view document, bool ended) {
+        console.cancel().throwIfCancelled();
+        while (ended && document.ends_with('\n')) document.remove_suffix(1);
+        if (document.empty()) return;
+        const std::string place = ended || offset > 0 ? name + ": document at byte " + std::to_string(offset) : name;
+        const auto encoded = encodeNamed(tokenizer, std::string(document), place);
+        ids.insert(ids.end(), encoded.begin(), encoded.end());
+        if (const auto eos = tokenizer.eosId(); ended && eos) ids.push_back(*eos);
+        if (progress) progress({"reading " + name, offset, text.size(), "bytes"});
+    });
+    console.clearProgress();
+    return ids;
+}
+
+std::vector<TokenId> readDocuments(const std::vector<std::string>& files, const Tokenizer& tokenizer, Console& console)
+{
+    std::vector<TokenId> ids;
     for (const auto& file : files) {
         const auto mapped = MappedFile::open(file).orThrow();
         const std::string_view text(reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size());
-        refuseCompressed(text, file);
-        const auto before = ids.size();
-        forEachDocument(text, [&](std::size_t offset, std::string_view document) {
-            console.cancel().throwIfCancelled();
-            while (document.ends_with('\n')) document.remove_suffix(1);
-            if (document.empty()) return;
-            const auto encoded = encodeNamed(tokenizer, std::string(document),
-                                             file + ": document at byte " + std::to_string(offset));
-            ids.insert(ids.end(), encoded.begin(), encoded.end());
-            if (const auto eos = tokenizer.eosId()) ids.push_back(*eos);
-            if (progress) progress({"reading " + file, offset, text.size(), "bytes"});
-        });
-        if (ids.size() == before)
+        const auto encoded = encodeDocuments(text, file, tokenizer, console);
+        if (encoded.empty())
             throw Failure(ErrorCode::InvalidArgument, file + ": holds no text", "give a file of plain UTF-8 text");
+        ids.insert(ids.end(), encoded.begin(), encoded.end());
     }
-    console.clearProgress();
     return ids;
 }
 
