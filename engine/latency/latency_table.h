@@ -46,8 +46,9 @@ struct MeasureOptions {
     bool quick = true; ///< fewer repeats and contexts: about three seconds on a small model
 };
 
-/// Times whole decode steps of `backend` with a sub-block at one width in every layer and the other skipped, and takes
-/// differences: so everything is measured in the loop that generates. Cancelled, it returns Error{Cancelled}.
+/// Times whole decode steps of `backend` with one kind of sub-block at one width in every layer and the other at its
+/// full width, and takes differences: so everything is measured in the loop that generates. Cancelled, it returns
+/// Error{Cancelled}.
 Result<LatencyTable> measureLatency(const Backend& backend, const MeasureOptions& options,
                                     const ProgressFn& progress = {}, const CancelToken& cancel = {});
 

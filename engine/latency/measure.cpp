@@ -99,6 +99,12 @@ double perLayer(const Probe& probe, const Probe& base, int layers)
     return std::max(0.0, median(std::move(differences)) / layers);
 }
 
+/// Of a table's widths, which begin with 0 where the table is ours; one from a file may hold a single entry.
+int narrowest(const std::vector<int>& widths)
+{
+    return widths.size() > 1 ? widths[1] : widths.front();
+}
+
 std::vector<int> withZero(std::vector<int> widths)
 {
     widths.insert(widths.begin(), 0);
@@ -173,37 +179,54 @@ private:
         return contexts;
     }
 
-    /// The base skips every sub-block; the others have one kind of sub-block at one width.
+    /// Each kind of sub-block is measured beside the other at full width, against a base that skips it: measured alone
+    /// it would find its weights in the processor's caches, which in a real step hold the other's as well.
     void measureContext(int context, bool first, Rounds& rounds)
     {
-        const int layers = backend_.config().numLayers();
         const std::vector<int> none(full_.heads.size(), 0);
         const auto empty = filledCache(backend_, none, context, cancel_);
         const auto all = filledCache(backend_, full_.heads, context, cancel_);
-        std::vector<Probe> probes{{backend_, empty, {none, none}}};
-        for (std::size_t i = 1; first && i < table_.mlp_widths.size(); ++i)
-            probes.push_back({backend_, empty, {everywhere(table_.mlp_widths[i], full_.mlp), none}});
-        const std::size_t own = probes.size();
-        for (std::size_t i = 1; i < table_.head_counts.size(); ++i) {
-            const std::vector<int> heads = everywhere(table_.head_counts[i], full_.heads);
-            probes.push_back({backend_, filledCache(backend_, heads, context, cancel_), {none, heads}});
-        }
-        const std::size_t shared = probes.size();
-        for (const int heads : table_.head_counts)
-            probes.push_back({backend_, all, {none, everywhere(heads, full_.heads)}});
+        std::vector<Probe> probes{{backend_, empty, {full_.mlp, none}}, {backend_, all, {none, full_.heads}}};
+        const Span mlp = append(probes, first ? table_.mlp_widths.size() - 1 : 0, [&](std::size_t i) {
+            return Probe(backend_, all, {everywhere(table_.mlp_widths[i + 1], full_.mlp), full_.heads});
+        });
+        const Span own = append(probes, table_.head_counts.size() - 1, [&](std::size_t i) {
+            const std::vector<int> heads = everywhere(table_.head_counts[i + 1], full_.heads);
+            return Probe(backend_, filledCache(backend_, heads, context, cancel_), {full_.mlp, heads});
+        });
+        const Span shared = append(probes, table_.head_counts.size(), [&](std::size_t i) {
+            return Probe(backend_, all, {full_.mlp, everywhere(table_.head_counts[i], full_.heads)});
+        });
 
         timeAll(probes, rounds);
-        for (std::size_t i = 1; first && i < own; ++i) table_.mlp_ms.push_back(perLayer(probes[i], probes[0], layers));
-        if (first) {
-            table_.mlp_ms.insert(table_.mlp_ms.begin(), 0.0);
-            table_.fixed_ms = median(probes[0].times);
-        }
-        table_.attention_own_ms.push_back({0.0});
-        for (std::size_t i = own; i < shared; ++i)
-            table_.attention_own_ms.back().push_back(perLayer(probes[i], probes[0], layers));
-        table_.attention_all_ms.emplace_back();
-        for (std::size_t i = shared; i < probes.size(); ++i)
-            table_.attention_all_ms.back().push_back(perLayer(probes[i], probes[0], layers));
+        table_.attention_own_ms.push_back(differences(probes, own, probes[0], {0.0}));
+        table_.attention_all_ms.push_back(differences(probes, shared, probes[0], {}));
+        if (!first) return;
+        table_.mlp_ms = differences(probes, mlp, probes[1], {0.0});
+        // What is left of the full model: so its own time is predicted exactly.
+        const int layers = backend_.config().numLayers();
+        const double in_layers = layers * (table_.mlp_ms.back() + table_.attention_all_ms.back().back());
+        table_.fixed_ms = std::max(0.0, median(probes[shared.end - 1].times) - in_layers);
+    }
+
+    /// Where one kind of probe stands among all.
+    struct Span {
+        std::size_t begin = 0;
+        std::size_t end = 0;
+    };
+    template <class Make> static Span append(std::vector<Probe>& probes, std::size_t count, const Make& make)
+    {
+        const std::size_t begin = probes.size();
+        for (std::size_t i = 0; i < count; ++i) probes.push_back(make(i));
+        return {begin, probes.size()};
+    }
+
+    [[nodiscard]] std::vector<double> differences(const std::vector<Probe>& probes, Span span, const Probe& base,
+                                                  std::vector<double> before) const
+    {
+        for (std::size_t i = span.begin; i < span.end; ++i)
+            before.push_back(perLayer(probes[i], base, backend_.config().numLayers()));
+        return before;
     }
 
     /// One step of every probe a round: what disturbs the machine for a while disturbs all alike.
@@ -259,15 +282,14 @@ StaleCheck checkLatencyTableWith(const LatencyTable& table, const Backend& backe
         throw Failure(ErrorCode::InvalidArgument, "the latency table was measured on another device, model or version",
                       "measure it again (flextron profile)");
     const SubNetwork full = fullSubNetwork(backend.config());
-    const std::vector<int> none(full.heads.size(), 0);
     const int context = table.contexts.back();
-    const auto empty = filledCache(backend, none, context, cancel);
     const auto all = filledCache(backend, full.heads, context, cancel);
-    // The fixed part, the widest MLP, the widest attention: steps of the kinds the table was made from.
-    const std::vector<std::pair<SubNetwork, KvRule>> entries{
-        {{none, none}, KvRule::Own}, {{full.mlp, none}, KvRule::Own}, {{none, full.heads}, KvRule::All}};
+    // The full model, and one with each kind of sub-block at its narrowest.
+    const std::vector<SubNetwork> entries{full,
+                                          {everywhere(narrowest(table.mlp_widths), full.mlp), full.heads},
+                                          {full.mlp, everywhere(narrowest(table.head_counts), full.heads)}};
     std::vector<Probe> probes;
-    for (const auto& [subnet, rule] : entries) probes.push_back({backend, rule == KvRule::Own ? empty : all, subnet});
+    for (const SubNetwork& subnet : entries) probes.push_back({backend, all, subnet});
     for (int round = 0; round < kWarmUpRounds + kCheckRepeats; ++round)
         for (Probe& probe : probes) {
             const double ms = probe.timeOne(clock, cancel);
@@ -275,7 +297,7 @@ StaleCheck checkLatencyTableWith(const LatencyTable& table, const Backend& backe
         }
     StaleCheck check;
     for (std::size_t i = 0; i < probes.size(); ++i) {
-        const double predicted = table.predictMs(entries[i].first, context, entries[i].second);
+        const double predicted = table.predictMs(entries[i], context, KvRule::All);
         const double ratio = predicted > 0.0 ? median(probes[i].times) / predicted : 1.0;
         if (std::abs(std::log(ratio)) > std::abs(std::log(check.worst_ratio))) check.worst_ratio = ratio;
     }
