@@ -44,7 +44,7 @@ Result<std::shared_ptr<const Backend>> loadReferenceBackend(std::shared_ptr<cons
         if (needed > device.available_bytes)
             throw Failure(ErrorCode::OutOfMemory,
                           checkpoint->folder().string() + ": the weights need " + formatBytes(needed) + " as " +
-                              c10::toString(scalar) + ", but only " + formatBytes(device.available_bytes) +
+                              std::string(typeName(scalar)) + ", but only " + formatBytes(device.available_bytes) +
                               " of memory are available on " + device.name,
                           "close other programs, choose --dtype bfloat16, or open a smaller model");
         const at::Device place = device.cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(device.index))

@@ -254,7 +254,7 @@ ReferenceBackend::ReferenceBackend(std::shared_ptr<const Checkpoint> checkpoint,
 
 std::string ReferenceBackend::description() const
 {
-    return "reference, LibTorch " TORCH_VERSION ", " + std::string(c10::toString(weights_.dtype())) + ", " +
+    return "reference, LibTorch " TORCH_VERSION ", " + std::string(typeName(weights_.dtype())) + ", " +
            weights_.device().str() +
            (weights_.device().is_cpu() ? ", " + std::to_string(at::get_num_threads()) + " threads" : "");
 }

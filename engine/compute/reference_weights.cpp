@@ -141,6 +141,17 @@ ReferenceLayer readGptLayer(TensorReader& reader, const ModelConfig& config, int
 
 } // namespace
 
+std::string_view typeName(at::ScalarType type)
+{
+    switch (type) {
+    case at::kFloat: return "float32";
+    case at::kHalf: return "float16";
+    case at::kBFloat16: return "bfloat16";
+    case at::kDouble: return "float64";
+    default: return c10::toString(type);
+    }
+}
+
 std::vector<at::Tensor> ReferenceWeights::parameters() const
 {
     std::vector<at::Tensor> all{embedding, positions, final_norm, final_norm_bias};

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/cancellation.h"
@@ -46,6 +47,9 @@ struct ReferenceWeights {
     [[nodiscard]] std::vector<at::Tensor> parameters() const;
     [[nodiscard]] std::int64_t bytes() const;
 };
+
+/// "float32", "bfloat16", "float64": as in config.json.
+std::string_view typeName(at::ScalarType type);
 
 /// Copies and converts. Throws Failure: Corrupt for weights that are not finite, Cancelled.
 ReferenceWeights loadReferenceWeights(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
