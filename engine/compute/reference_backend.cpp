@@ -11,6 +11,7 @@
 
 #include "engine/compute/reference_cache_p.h"
 #include "engine/compute/reference_forward_p.h"
+#include "engine/compute/step_check_p.h"
 
 namespace flextron {
 namespace {
@@ -20,36 +21,6 @@ using Clock = std::chrono::steady_clock;
 double nanosecondsSince(Clock::time_point start)
 {
     return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
-}
-
-[[noreturn]] void refuse(const std::string& message, const std::string& hint)
-{
-    throw Failure(ErrorCode::InvalidArgument, message, hint);
-}
-
-/// Everything that can be wrong with a pane's request, looked at before any cache is touched.
-void validate(const StepInput& input, const ModelConfig& config)
-{
-    if (!input.cache || !input.plan) refuse("a pane has no cache or no plan", "");
-    if (input.tokens.empty()) refuse("a pane was given no token to read", "give at least one token");
-    const int length = input.cache->length() + static_cast<int>(input.tokens.size());
-    if (length > input.cache->capacity())
-        refuse("the text would have " + std::to_string(length) + " tokens, but the cache holds " +
-                   std::to_string(input.cache->capacity()),
-               "shorten the text, or make the cache larger (at most " + std::to_string(config.max_position_embeddings) +
-                   ")");
-    for (const TokenId id : input.tokens)
-        if (id < 0 || id >= config.vocab_size)
-            refuse("token id " + std::to_string(id) + " is outside the vocabulary of " +
-                       std::to_string(config.vocab_size),
-                   "the tokenizer belongs to another model, or the ids were mistyped");
-    validateSubNetwork(input.plan->subnet, config).orThrow();
-    const SubNetwork widest = widestOf(*input.plan, config);
-    for (std::size_t l = 0; l < config.layers.size(); ++l)
-        if (widest.heads[l] > input.cache->heads()[l])
-            refuse("layer " + std::to_string(l) + " may use " + std::to_string(widest.heads[l]) +
-                       " heads, but keys and values are kept for " + std::to_string(input.cache->heads()[l]) + " only",
-                   "start with the K/V rule \"all\", or read the text again at the new widths (\"recompute\")");
 }
 
 /// A router's networks as tensors that share the routers' memory on a CPU.
@@ -267,13 +238,7 @@ int ReferenceBackend::bytesPerWeight() const
 Result<std::unique_ptr<KvCache>> ReferenceBackend::newCache(int capacity, const std::vector<int>& heads) const
 {
     return guarded([&]() -> std::unique_ptr<KvCache> {
-        if (capacity < 1 || capacity > config().max_position_embeddings)
-            refuse("a context of " + std::to_string(capacity) + " tokens was asked for, but the model's is " +
-                       std::to_string(config().max_position_embeddings),
-                   "choose from 1 to " + std::to_string(config().max_position_embeddings));
-        SubNetwork widths = fullSubNetwork(config());
-        widths.heads = heads;
-        validateSubNetwork(widths, config()).orThrow();
+        checkCacheRequest(capacity, heads, config());
         return std::make_unique<ReferenceCache>(weights_, capacity, heads);
     });
 }
@@ -282,8 +247,9 @@ Result<void> ReferenceBackend::step(std::span<const StepInput> panes, std::span<
                                     const CancelToken& cancel) const
 {
     return guarded([&] {
-        if (panes.size() != outputs.size()) refuse("as many outputs as panes are needed", "");
-        for (const StepInput& pane : panes) validate(pane, config());
+        if (panes.size() != outputs.size())
+            throw Failure(ErrorCode::InvalidArgument, "as many outputs as panes are needed");
+        for (const StepInput& pane : panes) checkStep(pane, config());
         const c10::InferenceMode inference;
         for (std::size_t i = 0; i < panes.size(); ++i) {
             const auto start = Clock::now();

@@ -20,11 +20,12 @@ void checkWidths(const std::vector<int>& widths, const std::string& kind, const 
         refuse(kind + " is given for " + std::to_string(widths.size()) + " layers, the model has " +
                std::to_string(config.layers.size()));
     for (std::size_t l = 0; l < widths.size(); ++l) {
-        const std::string what = kind + " of layer " + std::to_string(l) + " is " + std::to_string(widths[l]);
+        // Words only for what is wrong: every step is checked, and a good one allocates nothing.
+        const auto what = [&] { return kind + " of layer " + std::to_string(l) + " is " + std::to_string(widths[l]); };
         if (widths[l] < 0 || widths[l] > config.layers[l].*full)
-            refuse(what + ", it must be from 0 to " + std::to_string(config.layers[l].*full));
+            refuse(what() + ", it must be from 0 to " + std::to_string(config.layers[l].*full));
         if (widths[l] % multiple != 0)
-            refuse(what + ", it must be a multiple of " + std::to_string(multiple) +
+            refuse(what() + ", it must be a multiple of " + std::to_string(multiple) +
                    ": heads that share keys and values stay together");
     }
 }

@@ -1,5 +1,6 @@
 #include "tests/engine/support/random_model.h"
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <numeric>
@@ -116,8 +117,10 @@ SubNetwork randomSubNetwork(const ModelConfig& config, std::mt19937_64& random, 
     const int least = with_zero ? 0 : 1;
     SubNetwork subnet;
     for (const LayerSizes& sizes : config.layers) {
-        subnet.mlp.push_back(draw(random, least, sizes.intermediate_size));
-        subnet.heads.push_back(draw(random, least, sizes.num_key_value_heads) * config.headsPerGroup());
+        // A layer may lack a sub-block altogether.
+        subnet.mlp.push_back(draw(random, std::min(least, sizes.intermediate_size), sizes.intermediate_size));
+        subnet.heads.push_back(draw(random, std::min(least, sizes.num_key_value_heads), sizes.num_key_value_heads) *
+                               config.headsPerGroup());
     }
     return subnet;
 }

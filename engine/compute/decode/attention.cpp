@@ -1,0 +1,212 @@
+// The attention sub-block of a step.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/compute/decode/step_p.h"
+
+namespace flextron::decode {
+
+void Step::attentionBlock(int layer)
+{
+    Workspace& w = workspace_;
+    const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
+    const bool all_idle = std::all_of(w.panes.begin(), w.panes.end(),
+                                      [&](const Pane& pane) { return idle(pane, layer, /*mlp=*/false); });
+    if (all_idle || weights.sizes.num_attention_heads == 0) return;
+    normaliseAndChoose(layer, SubBlock::Attention);
+    int groups = 0;
+    for (const Row& row : w.rows)
+        groups = std::max(groups, w.panes[static_cast<std::size_t>(row.pane)].cache->groups(layer));
+    if (groups == 0) return;
+
+    w.tiles.arrange(w.widths, sliceRows(), kernels_.tile_rows, /*keep_idle=*/true);
+    const float* input = interleave();
+    const int heads = w.tiles.widest();
+    pool_.forEach(heads + 2 * groups, [&](int item, int thread) {
+        ThreadScratch& scratch = w.scratch[static_cast<std::size_t>(thread)];
+        if (item < heads) return projectQueries(layer, item, input, scratch);
+        projectKeysValues(layer, (item - heads) / 2, (item - heads) % 2 == 1, input, scratch);
+    });
+    if (heads == 0) return;
+
+    listUnits();
+    pool_.forEach(static_cast<int>(w.units.size()), [&](int item, int thread) {
+        attend(layer, w.units[static_cast<std::size_t>(item)], w.scratch[static_cast<std::size_t>(thread)]);
+    });
+
+    const std::size_t queries = static_cast<std::size_t>(shape_.heads_per_group * shape_.head_panels) *
+                                shape_.input_panel;
+    BackProjection back;
+    back.panels = weights.groups + queries;
+    back.panel_bytes = shape_.output_panel;
+    back.segment_bytes = shape_.group_bytes;
+    back.segment_length = shape_.heads_per_group * shape_.head_dim;
+    back.width_step = shape_.heads_per_group;
+    back.inputs = weights.sizes.num_attention_heads * shape_.head_dim;
+    back.bias = &weights.o_bias;
+    projectBack(back);
+}
+
+void Step::projectQueries(int layer, int head, const float* input, ThreadScratch& scratch)
+{
+    const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
+    const RowTiles& tiles = workspace_.tiles;
+    const int dh = shape_.head_dim;
+    const std::byte* panels = weights.groups +
+                              static_cast<std::size_t>(head / shape_.heads_per_group) * shape_.group_bytes +
+                              static_cast<std::size_t>(head % shape_.heads_per_group * shape_.head_panels) *
+                                  shape_.input_panel;
+    multiplyInputs(panels, shape_.head_panels, input, tiles.countAbove(head, 0, sliceRows()), scratch,
+                   [&](const RowTiles::Tile& tile, int i, const float* c) {
+                       const int row = tiles.row(tile.first + i);
+                       float* q = queries(layer, row, head);
+                       std::copy_n(c, dh, q);
+                       if (!weights.q_bias.empty())
+                           for (int j = 0; j < dh; ++j) q[j] += weights.q_bias[static_cast<std::size_t>(head * dh + j)];
+                       rotate(q, row);
+                   });
+}
+
+/// Place of a head's query of a row, [dh].
+float* Step::queries(int layer, int row, int head) const
+{
+    const int heads = weights_.layers[static_cast<std::size_t>(layer)].sizes.num_attention_heads;
+    return workspace_.queries.data() +
+           static_cast<std::size_t>(row * heads + head) * static_cast<std::size_t>(shape_.head_dim);
+}
+
+/// How many rows, in the order of the tiles, it takes to reach the last whose cache holds this group.
+int Step::rowsWithKeys(int layer, int group) const
+{
+    const Workspace& w = workspace_;
+    int used = sliceRows();
+    while (used > 0) {
+        const Row& row = w.rows[static_cast<std::size_t>(w.tiles.row(used - 1))];
+        if (w.panes[static_cast<std::size_t>(row.pane)].cache->groups(layer) > group) break;
+        --used;
+    }
+    return used;
+}
+
+void Step::projectKeysValues(int layer, int group, bool value, const float* input, ThreadScratch& scratch)
+{
+    const Workspace& w = workspace_;
+    const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
+    const int dh = shape_.head_dim;
+    const std::vector<float>& bias = value ? weights.v_bias : weights.k_bias;
+    const std::byte* panels = weights.kv + static_cast<std::size_t>(group) * shape_.kv_bytes +
+                              static_cast<std::size_t>(value ? shape_.head_panels : 0) * shape_.input_panel;
+    multiplyInputs(panels, shape_.head_panels, input, rowsWithKeys(layer, group), scratch,
+                   [&](const RowTiles::Tile& tile, int i, float* c) {
+                       const int r = w.tiles.row(tile.first + i);
+                       const Row& row = w.rows[static_cast<std::size_t>(r)];
+                       DecodeCache& cache = *w.panes[static_cast<std::size_t>(row.pane)].cache;
+                       if (cache.groups(layer) <= group) return;
+                       if (!bias.empty())
+                           for (int j = 0; j < dh; ++j) c[j] += bias[static_cast<std::size_t>(group * dh + j)];
+                       if (value) return cache.writeValue(layer, group, row.position, c);
+                       rotate(c, r);
+                       cache.writeKey(layer, group, row.position, c);
+                   });
+}
+
+/// Cuts attention into units of at most a tile of (token, head) pairs. With few of them heads are dealt out singly:
+/// every thread should have something to do.
+void Step::listUnits()
+{
+    Workspace& w = workspace_;
+    const int per_group = shape_.heads_per_group;
+    int heads = std::min(per_group, kernels_.tile_rows);
+    for (;; heads = (heads + 1) / 2) {
+        const int tokens = std::max(1, kernels_.tile_rows / heads);
+        w.units.clear();
+        for (int first = 0, rows = 0; first < sliceRows(); first += rows) {
+            const int pane = w.rows[static_cast<std::size_t>(first)].pane;
+            int widest = 0;
+            for (rows = 0; rows < tokens && first + rows < sliceRows() &&
+                           w.rows[static_cast<std::size_t>(first + rows)].pane == pane;
+                 ++rows)
+                widest = std::max(widest, w.widths[static_cast<std::size_t>(first + rows)]);
+            for (int g = 0; g * per_group < widest; ++g)
+                for (int h = 0; h < per_group; h += heads)
+                    w.units.push_back({first, rows, g, h, std::min(heads, per_group - h)});
+        }
+        if (heads == 1 || static_cast<int>(w.units.size()) >= 2 * pool_.threads()) return;
+    }
+}
+
+void Step::attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch)
+{
+    Workspace& w = workspace_;
+    const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
+    const int dh = shape_.head_dim;
+    const int pane = w.rows[static_cast<std::size_t>(unit.first_row)].pane;
+    const DecodeCache& cache = *w.panes[static_cast<std::size_t>(pane)].cache;
+    const auto seenFrom = [&](int position) {
+        return config_.sliding_window > 0 ? std::max(0, position - config_.sliding_window + 1) : 0;
+    };
+
+    // The (token, head) pairs that exist, as rows of a tile.
+    struct Pair {
+        int row, head, position;
+    };
+    Pair pairs[kMaxTileRows];
+    int count = 0;
+    for (int r = unit.first_row; r < unit.first_row + unit.rows; ++r) {
+        if (w.widths[static_cast<std::size_t>(r)] <= unit.group * shape_.heads_per_group) continue;
+        for (int h = 0; h < unit.heads; ++h)
+            pairs[count++] = {r, unit.group * shape_.heads_per_group + unit.first_head + h,
+                              w.rows[static_cast<std::size_t>(r)].position};
+    }
+    if (count == 0) return;
+    const auto stride = static_cast<std::size_t>(RowTiles::strideFor(count));
+    for (int i = 0; i < count; ++i) {
+        const float* q = queries(layer, pairs[i].row, pairs[i].head);
+        float* to = scratch.queries.data() + i;
+        for (int k = 0; k < dh; ++k, to += stride) *to = q[k];
+    }
+
+    // Positions from the panel of the first that anyone sees, to the last: rows ascend in the text.
+    const int base = seenFrom(pairs[0].position) / kPanel * kPanel;
+    const int n = pairs[count - 1].position + 1 - base;
+    PanelProduct scores;
+    scores.a = scratch.queries.data();
+    scores.a_stride = stride;
+    scores.rows = count;
+    scores.panels = reinterpret_cast<const std::byte*>(
+        cache.keys(layer, unit.group) + static_cast<std::size_t>(base / kPanel) * cache.keyPanelFloats());
+    scores.panel_bytes = cache.keyPanelFloats() * sizeof(float);
+    scores.panel_count = roundUp(n, kPanel) / kPanel;
+    scores.segment_length = dh;
+    scores.c = scratch.scores.data();
+    scores.c_stride = static_cast<std::size_t>(scores.panel_count * kPanel);
+    kernels_.product[static_cast<int>(PanelType::Float32)](scores);
+
+    const float scale = 1.0f / std::sqrt(static_cast<float>(dh));
+    for (int i = 0; i < count; ++i)
+        kernels_.softmax(scores.c + static_cast<std::size_t>(i) * scores.c_stride, seenFrom(pairs[i].position) - base,
+                         pairs[i].position + 1 - base, n, scale, scratch.shares.data() + i, stride);
+
+    PanelProduct mix;
+    mix.a = scratch.shares.data();
+    mix.a_stride = stride;
+    mix.rows = count;
+    mix.panels = reinterpret_cast<const std::byte*>(cache.values(layer, unit.group) +
+                                                    static_cast<std::size_t>(base) * kPanel);
+    mix.panel_bytes = cache.valuePanelFloats() * sizeof(float);
+    mix.panel_count = shape_.head_panels;
+    mix.segment_length = n;
+    mix.c = scratch.c.data();
+    mix.c_stride = static_cast<std::size_t>(shape_.head_panels * kPanel);
+    kernels_.product[static_cast<int>(PanelType::Float32)](mix);
+
+    const int inputs = weights.sizes.num_attention_heads * dh;
+    for (int i = 0; i < count; ++i) {
+        const auto [tile, place] = w.tiles.placeOf(pairs[i].row);
+        float* to = RowTiles::at(w.inner.data(), tile, inputs, place, pairs[i].head * dh);
+        const float* c = mix.c + static_cast<std::size_t>(i) * mix.c_stride;
+        for (int j = 0; j < dh; ++j, to += tile.stride) *to = c[j];
+    }
+}
+
+} // namespace flextron::decode

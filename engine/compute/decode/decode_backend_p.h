@@ -1,0 +1,47 @@
+// The decode backend's class, and loading it for one vector unit: for tests.
+#pragma once
+
+#include <mutex>
+#include <string>
+
+#include "engine/compute/decode/kernels_p.h"
+#include "engine/compute/decode/thread_pool_p.h"
+#include "engine/compute/decode/weights_p.h"
+#include "engine/compute/decode/workspace_p.h"
+#include "engine/compute/decode_backend.h"
+
+namespace flextron {
+
+class DecodeBackend final : public Backend {
+public:
+    DecodeBackend(std::shared_ptr<const Checkpoint> checkpoint, WeightType type, int threads,
+                  const decode::Kernels& kernels, const ProgressFn& progress, const CancelToken& cancel);
+
+    [[nodiscard]] const Checkpoint& checkpoint() const override { return *checkpoint_; }
+    [[nodiscard]] std::string description() const override;
+    [[nodiscard]] int bytesPerWeight() const override;
+    [[nodiscard]] int bytesPerKv() const override { return sizeof(float); }
+    [[nodiscard]] std::int64_t weightBytes() const override { return weights_.bytes(); }
+    [[nodiscard]] Result<std::unique_ptr<KvCache>> newCache(int capacity, const std::vector<int>& heads) const override;
+    [[nodiscard]] Result<void> step(std::span<const StepInput> panes, std::span<StepOutput> outputs,
+                                    const CancelToken& cancel) const override;
+
+private:
+    std::shared_ptr<const Checkpoint> checkpoint_;
+    WeightType type_;
+    const decode::Kernels& kernels_;
+    // What a step works in. The weights are immutable; this is not, hence one step at a time.
+    mutable std::mutex mutex_;
+    mutable decode::ThreadPool pool_;
+    mutable decode::Workspace workspace_;
+    decode::DecodeWeights weights_;
+};
+
+/// loadDecodeBackend on a vector unit by name ("AVX2"); empty: the best one.
+Result<std::shared_ptr<const Backend>> loadDecodeBackendOn(const std::string& target,
+                                                           std::shared_ptr<const Checkpoint> checkpoint,
+                                                           WeightType type, int threads,
+                                                           const ProgressFn& progress = {},
+                                                           const CancelToken& cancel = {});
+
+} // namespace flextron

@@ -1,0 +1,290 @@
+// Products of rows and panels. Included once for every vector unit by Highway's foreach_target.
+#include "engine/compute/decode/kernels_p.h"
+
+#include "engine/base/error.h"
+#include "engine/compute/decode/targets_p.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/compute/decode/kernels.cpp"
+#include <hwy/cache_control.h>
+#include <hwy/foreach_target.h> // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include "engine/compute/decode/rows_p.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace flextron::decode::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using DF = hn::ScalableTag<float>;
+using V = hn::Vec<DF>;
+constexpr DF kF;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(DF()));
+constexpr int kPanelVectors = kPanel / kLanes;
+constexpr int kRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 32 : 16;
+
+/// How far ahead of its use a line of weights is asked for. Beyond what the hardware looks ahead, across pages.
+constexpr std::size_t kPrefetchBytes = 2048;
+
+/// Readers of one vector of weights: `at(k, v)` is vector v of input k of a panel.
+struct ReadFloat32 {
+    static constexpr std::size_t kBytes = 4;
+    const std::byte* panel;
+    HWY_INLINE V at(int k, int v) const
+    {
+        return hn::Load(kF, reinterpret_cast<const float*>(panel) + k * kPanel + v * kLanes);
+    }
+};
+struct ReadFloat16 {
+    static constexpr std::size_t kBytes = 2;
+    const std::byte* panel;
+    HWY_INLINE V at(int k, int v) const
+    {
+        const hn::Rebind<hwy::float16_t, DF> d16;
+        return hn::PromoteTo(kF,
+                             hn::Load(d16, reinterpret_cast<const hwy::float16_t*>(panel) + k * kPanel + v * kLanes));
+    }
+};
+struct ReadBFloat16 {
+    static constexpr std::size_t kBytes = 2;
+    const std::byte* panel;
+    HWY_INLINE V at(int k, int v) const
+    {
+        const hn::Rebind<hwy::bfloat16_t, DF> d16;
+        return hn::PromoteTo(kF,
+                             hn::Load(d16, reinterpret_cast<const hwy::bfloat16_t*>(panel) + k * kPanel + v * kLanes));
+    }
+};
+
+struct ReadInt8 {
+    static constexpr std::size_t kBytes = 1;
+};
+
+constexpr std::size_t kScaleBytes = kPanel * sizeof(std::uint16_t);
+constexpr std::size_t kGroupBytes = kScaleBytes + kPanel * kPanel;
+
+/// sum[r][i] += weight(i) * a[r]. The shorter side waits in registers: sixteen of them hold no more than that.
+template <int R, int N, class Weight>
+HWY_INLINE void multiplyAdd(V (&sum)[R][N], const float* HWY_RESTRICT a, const Weight& weight)
+{
+    if constexpr (R < N) {
+        V x[R];
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) x[r] = hn::Set(kF, a[r]);
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) {
+            const V w = weight(i);
+#pragma GCC unroll 16
+            for (int r = 0; r < R; ++r) sum[r][i] = hn::MulAdd(w, x[r], sum[r][i]);
+        }
+    } else {
+        V w[N];
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) w[i] = weight(i);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+            const V x = hn::Set(kF, a[r]);
+#pragma GCC unroll 16
+            for (int i = 0; i < N; ++i) sum[r][i] = hn::MulAdd(w[i], x, sum[r][i]);
+        }
+    }
+}
+
+/// One pass: R rows and NV adjacent vectors of each of NP panels, all sums in registers.
+template <class Read, int R, int NP, int NV>
+HWY_INLINE void strip(const PanelProduct& g, const std::byte* panels, int vector, float* HWY_RESTRICT c)
+{
+    V sum[R][NP * NV];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+        for (int i = 0; i < NP * NV; ++i)
+            sum[r][i] = g.accumulate ? hn::LoadU(kF, c + r * g.c_stride + (i / NV) * kPanel + (i % NV) * kLanes)
+                                     : hn::Zero(kF);
+    const float* HWY_RESTRICT a = g.a;
+    const std::size_t a_stride = g.a_stride;
+    for (int s = 0; s < g.segments; ++s, panels += g.segment_bytes) {
+        const std::byte* panel[NP];
+#pragma GCC unroll 16
+        for (int p = 0; p < NP; ++p) panel[p] = panels + p * g.panel_bytes;
+        for (int k = 0; k < g.segment_length; ++k, a += a_stride) {
+#pragma GCC unroll 16
+            for (int p = 0; p < NP; ++p)
+                for (std::size_t line = 0; line < kPanel * Read::kBytes; line += 64)
+                    hwy::Prefetch(panel[p] + static_cast<std::size_t>(k) * kPanel * Read::kBytes + line +
+                                  kPrefetchBytes);
+            multiplyAdd<R, NP * NV>(sum, a, [&](int i) HWY_ATTR { return Read{panel[i / NV]}.at(k, vector + i % NV); });
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+        for (int i = 0; i < NP * NV; ++i)
+            hn::StoreU(sum[r][i], kF, c + r * g.c_stride + (i / NV) * kPanel + (i % NV) * kLanes);
+}
+
+/// The same for weights of a byte. Their scale is multiplied in before the sum, so that the chain is the same for any
+/// number of rows.
+template <int R, int NP, int NV>
+HWY_INLINE void stripInt8(const PanelProduct& g, const std::byte* panels, int vector, float* HWY_RESTRICT c)
+{
+    const hn::Rebind<hwy::bfloat16_t, DF> d16;
+    const hn::Rebind<std::int8_t, DF> d8;
+    const hn::Rebind<std::int32_t, DF> d32;
+    V sum[R][NP * NV];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+        for (int i = 0; i < NP * NV; ++i)
+            sum[r][i] = g.accumulate ? hn::LoadU(kF, c + r * g.c_stride + (i / NV) * kPanel + (i % NV) * kLanes)
+                                     : hn::Zero(kF);
+    const float* HWY_RESTRICT a = g.a;
+    const std::size_t a_stride = g.a_stride;
+    for (int s = 0; s < g.segments; ++s, panels += g.segment_bytes) {
+        const std::byte* group = panels;
+        for (int begin = 0; begin < g.segment_length; begin += kPanel, group += kGroupBytes) {
+            V scale[NP * NV];
+#pragma GCC unroll 16
+            for (int i = 0; i < NP * NV; ++i)
+                scale[i] = hn::PromoteTo(
+                    kF, hn::Load(d16, reinterpret_cast<const hwy::bfloat16_t*>(group + (i / NV) * g.panel_bytes) +
+                                          (vector + i % NV) * kLanes));
+            const int inputs = HWY_MIN(kPanel, g.segment_length - begin);
+            for (int k = 0; k < inputs; ++k, a += a_stride) {
+                multiplyAdd<R, NP * NV>(sum, a, [&](int i) HWY_ATTR {
+                    const std::byte* line = group + (i / NV) * g.panel_bytes + kScaleBytes + k * kPanel;
+                    if (i % NV == 0) hwy::Prefetch(line + kPrefetchBytes);
+                    const auto bytes = hn::Load(d8, reinterpret_cast<const std::int8_t*>(line) +
+                                                        (vector + i % NV) * kLanes);
+                    return hn::Mul(hn::ConvertTo(kF, hn::PromoteTo(d32, bytes)), scale[i]);
+                });
+            }
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+        for (int i = 0; i < NP * NV; ++i)
+            hn::StoreU(sum[r][i], kF, c + r * g.c_stride + (i / NV) * kPanel + (i % NV) * kLanes);
+}
+
+template <class Read, int R, int NP, int NV> HWY_INLINE void pass(const PanelProduct& g, int panel)
+{
+    const std::byte* panels = g.panels + static_cast<std::size_t>(panel) * g.panel_bytes;
+    float* c = g.c + panel * kPanel;
+    for (int v = 0; v < kPanelVectors; v += NV) {
+        if constexpr (Read::kBytes == 1) stripInt8<R, NP, NV>(g, panels, v, c + v * kLanes);
+        else strip<Read, R, NP, NV>(g, panels, v, c + v * kLanes);
+    }
+}
+
+/// Vectors of a panel that R rows can keep the sums of: a whole panel, or a part of it read in several passes.
+constexpr int vectorsFor(int rows)
+{
+    int vectors = kPanelVectors;
+    while (vectors > 1 && rows * vectors > kRegisters * 3 / 4) vectors /= 2;
+    return vectors;
+}
+/// Panels at once: enough independent sums to hide the latency of a multiply-add, as registers allow.
+constexpr int panelsFor(int rows)
+{
+    if (vectorsFor(rows) < kPanelVectors) return 1;
+    int panels = 4;
+    while (panels > 1 && rows * panels * kPanelVectors > (rows < 4 ? kRegisters / 2 : kRegisters * 3 / 4)) panels /= 2;
+    return panels;
+}
+
+template <class Read, int R> HWY_NOINLINE void productOfRows(const PanelProduct& g)
+{
+    constexpr int kAtOnce = panelsFor(R);
+    constexpr int kVectors = vectorsFor(R);
+    int panel = 0;
+    for (; panel + kAtOnce <= g.panel_count; panel += kAtOnce) pass<Read, R, kAtOnce, kVectors>(g, panel);
+    if constexpr (kAtOnce > 1)
+        for (; panel < g.panel_count; ++panel) pass<Read, R, 1, kVectors>(g, panel);
+}
+
+constexpr int kTileRows = kRegisters * 3 / 4 / HWY_MIN(2, kPanelVectors);
+
+template <class Read> void product(const PanelProduct& g)
+{
+    switch (g.rows) {
+    case 1: return productOfRows<Read, 1>(g);
+    case 2: return productOfRows<Read, 2>(g);
+    case 3: return productOfRows<Read, 3>(g);
+    case 4: return productOfRows<Read, 4>(g);
+    case 5: return productOfRows<Read, 5>(g);
+    case 6: return productOfRows<Read, 6>(g);
+    default: break;
+    }
+    if constexpr (kTileRows > 6) {
+        // A row too many costs less than one more function: the tile has it, and nobody looks at what comes out.
+        if (g.rows <= 8 && g.a_stride >= 8) return productOfRows<Read, 8>(g);
+        return productOfRows<Read, 12>(g);
+    }
+}
+
+const Kernels* table()
+{
+    static const Kernels kernels = [] {
+        Kernels k;
+        k.target = hwy::TargetName(HWY_TARGET);
+        k.tile_rows = kTileRows;
+        k.product[static_cast<int>(PanelType::Float32)] = &product<ReadFloat32>;
+        k.product[static_cast<int>(PanelType::Float16)] = &product<ReadFloat16>;
+        k.product[static_cast<int>(PanelType::BFloat16)] = &product<ReadBFloat16>;
+        k.product[static_cast<int>(PanelType::Int8)] = &product<ReadInt8>;
+        addRowFunctions(k);
+        return k;
+    }();
+    return &kernels;
+}
+
+} // namespace flextron::decode::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace flextron::decode {
+
+HWY_EXPORT(table);
+
+std::size_t panelBytes(PanelType type, int inputs)
+{
+    const auto n = static_cast<std::size_t>(inputs);
+    switch (type) {
+    case PanelType::Float32: return n * kPanel * 4;
+    case PanelType::Float16:
+    case PanelType::BFloat16: return n * kPanel * 2;
+    case PanelType::Int8: return (n + kPanel - 1) / kPanel * kPanel * (kPanel + sizeof(std::uint16_t));
+    }
+    return 0;
+}
+
+const Kernels& bestKernels()
+{
+    return *HWY_DYNAMIC_DISPATCH(table)();
+}
+
+std::vector<std::string> kernelTargets()
+{
+    std::vector<std::string> names;
+    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) names.push_back(hwy::TargetName(target));
+    return names;
+}
+
+const Kernels& kernelsFor(const std::string& name)
+{
+    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+        if (name != hwy::TargetName(target)) continue;
+        hwy::SetSupportedTargetsForTest(target);
+        hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+        const Kernels& kernels = bestKernels();
+        hwy::SetSupportedTargetsForTest(0);
+        hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+        return kernels;
+    }
+    throw Failure(ErrorCode::InvalidArgument, "no code for the vector unit \"" + name + "\" runs on this processor");
+}
+
+} // namespace flextron::decode
+#endif

@@ -1,0 +1,124 @@
+// The MLP sub-block of a step, and the projection back to the residual stream that attention has too.
+#include <algorithm>
+
+#include "engine/compute/decode/step_p.h"
+
+namespace flextron::decode {
+namespace {
+
+Gate gateOf(Activation activation)
+{
+    switch (activation) {
+    case Activation::Silu: return Gate::Silu;
+    case Activation::GeluTanh: return Gate::GeluTanh;
+    case Activation::GeluErf: return Gate::GeluErf;
+    }
+    return Gate::Silu;
+}
+
+const float* biasAt(const std::vector<float>& bias, int index)
+{
+    return bias.empty() ? nullptr : bias.data() + index;
+}
+
+} // namespace
+
+void Step::mlpBlock(int layer)
+{
+    Workspace& w = workspace_;
+    const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
+    const bool all_idle = std::all_of(w.panes.begin(), w.panes.end(),
+                                      [&](const Pane& pane) { return idle(pane, layer, /*mlp=*/true); });
+    if (all_idle || weights.sizes.intermediate_size == 0) return;
+    normaliseAndChoose(layer, SubBlock::Mlp);
+    w.tiles.arrange(w.widths, sliceRows(), kernels_.tile_rows, /*keep_idle=*/false);
+    const int blocks = roundUp(w.tiles.widest(), kPanel) / kPanel;
+    if (blocks == 0) return;
+    const float* input = interleave();
+    pool_.forEach(blocks, [&](int block, int thread) {
+        activateBlock(layer, block, input, w.scratch[static_cast<std::size_t>(thread)]);
+    });
+
+    BackProjection back;
+    back.panels = weights.blocks + (shape_.gated ? 2 : 1) * shape_.input_panel;
+    back.panel_bytes = shape_.down_panel;
+    back.segment_bytes = shape_.block_bytes;
+    back.segment_length = kPanel;
+    back.width_step = kPanel;
+    back.inputs = roundUp(weights.sizes.intermediate_size, kPanel);
+    back.bias = &weights.down_bias;
+    projectBack(back);
+}
+
+/// 32 neurons of every row that has them. A row whose width ends within the block gets zeros from there on: what is
+/// not in the sub-network adds nothing.
+void Step::activateBlock(int layer, int block, const float* input, ThreadScratch& scratch)
+{
+    Workspace& w = workspace_;
+    const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
+    const int first = block * kPanel;
+    const int used = w.tiles.countAbove(first, 0, sliceRows());
+    const int inputs = roundUp(weights.sizes.intermediate_size, kPanel);
+    multiplyInputs(weights.blocks + static_cast<std::size_t>(block) * shape_.block_bytes, shape_.gated ? 2 : 1, input,
+                   used, scratch, [&](const RowTiles::Tile& tile, int i, float* c) {
+                       kernels_.activate(gateOf(config_.hidden_act), shape_.gated ? c : nullptr,
+                                         biasAt(weights.gate_bias, first), shape_.gated ? c + kPanel : c,
+                                         biasAt(weights.up_bias, first), kPanel, c);
+                       const int exist = std::min(kPanel, w.tiles.width(tile.first + i) - first);
+                       float* to = RowTiles::at(w.inner.data(), tile, inputs, i, first);
+                       for (int j = 0; j < kPanel; ++j, to += tile.stride) *to = j < exist ? c[j] : 0.0f;
+                   });
+}
+
+/// x += W inner + bias for every row whose width is above 0, in strips of output panels.
+void Step::projectBack(const BackProjection& projection)
+{
+    const int strip = std::clamp(shape_.hidden_panels / (4 * pool_.threads()), 1, 4);
+    const int strips = (shape_.hidden_panels + strip - 1) / strip;
+    pool_.forEach(strips, [&](int item, int thread) {
+        const int first = item * strip;
+        projectBackPanels(projection, first, std::min(strip, shape_.hidden_panels - first),
+                          workspace_.scratch[static_cast<std::size_t>(thread)]);
+    });
+}
+
+void Step::projectBackPanels(const BackProjection& projection, int first_panel, int panels, ThreadScratch& scratch)
+{
+    Workspace& w = workspace_;
+    PanelProduct product;
+    product.panel_bytes = projection.panel_bytes;
+    product.panel_count = panels;
+    product.segment_length = projection.segment_length;
+    product.segment_bytes = projection.segment_bytes;
+    product.c = scratch.c.data();
+    product.c_stride = static_cast<std::size_t>(panels * kPanel);
+    const std::byte* weights = projection.panels + static_cast<std::size_t>(first_panel) * projection.panel_bytes;
+    const int column = first_panel * kPanel;
+    const int columns = std::min(panels * kPanel, shape_.hidden - column);
+    for (const RowTiles::Tile& tile : w.tiles.tiles()) {
+        // Piece by piece: as long as the same rows take part, one product goes on over the segments they have. Then the
+        // narrowest leave, before a product for fewer rows may write over their sums (it may do a row too many).
+        int segment = 0;
+        int rows = w.tiles.countAbove(0, tile.first, tile.rows);
+        while (rows > 0) {
+            const int narrowest = w.tiles.width(tile.first + rows - 1);
+            const int end = (narrowest + projection.width_step - 1) / projection.width_step;
+            product.rows = rows;
+            product.a = RowTiles::at(w.inner.data(), tile, projection.inputs, 0, segment * projection.segment_length);
+            product.a_stride = static_cast<std::size_t>(tile.stride);
+            product.panels = weights + static_cast<std::size_t>(segment) * projection.segment_bytes;
+            product.segments = end - segment;
+            product.accumulate = segment > 0;
+            multiply(product);
+            segment = end;
+            const int staying = w.tiles.countAbove(segment * projection.width_step, tile.first, rows);
+            for (int i = staying; i < rows; ++i)
+                kernels_.add(product.c + static_cast<std::size_t>(i) * product.c_stride,
+                             biasAt(*projection.bias, column), columns,
+                             hidden(w.x, w.tiles.row(tile.first + i)) + column);
+            rows = staying;
+        }
+    }
+}
+
+} // namespace flextron::decode
