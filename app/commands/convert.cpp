@@ -131,9 +131,9 @@ std::string summary(const FlextronRecord& record, const Options& options, const 
 int run(Console& console, const Options& options)
 {
     checkOptions(options);
-    const auto type = options.run.loadOptions().type;
+    const auto type = options.run.loadOptions(BackendKind::Reference).type;
     auto folder = AtomicFolder::create(options.out).orThrow();
-    auto model = options.run.load(console);
+    auto model = options.run.load(console, {}, BackendKind::Reference); // importance looks inside
     auto record = startRecord(*model.checkpoint, options);
     const auto ids = parityIds(model.config(), options.run.seed);
     const auto before = parityLogits(*model.backend, fullSubNetwork(model.config()), ids, console.cancel());

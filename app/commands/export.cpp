@@ -34,9 +34,9 @@ SubNetwork fixedSubNetwork(Console& console, const Options& options, LoadedModel
 int run(Console& console, const Options& options)
 {
     options.target.check();
-    const auto type = options.run.loadOptions().type;
+    const auto type = options.run.loadOptions(BackendKind::Reference).type;
     auto folder = AtomicFolder::create(options.out).orThrow();
-    auto model = options.run.load(console, options.target.routers);
+    auto model = options.run.load(console, options.target.routers, BackendKind::Reference);
     const auto subnet = fixedSubNetwork(console, options, model);
     auto extraction = extractSubNetwork(model.checkpoint, subnet).orThrow();
     writeCheckpoint(folder.path(), extraction.contents, console.progress()).orThrow();

@@ -89,28 +89,33 @@ void RunOptions::declare(CLI::App& command)
     addJsonFlag(command, json);
 }
 
-LoadOptions RunOptions::loadOptions() const
+LoadOptions RunOptions::loadOptions(BackendKind backend) const
 {
     LoadOptions options;
+    options.backend = backend;
     options.device = understood(parseDevice(device));
     options.type = understood(parseComputeType(dtype));
-    if (weights == "f16" || weights == "q8")
-        throw UsageError("--weights " + weights + ": the reference backend holds weights as f32 or bf16",
+    options.weights = understood(parseWeightType(weights));
+    if (backend == BackendKind::Reference && (weights == "f16" || weights == "q8"))
+        throw UsageError("--weights " + weights +
+                             ": the reference backend, which this command needs, holds weights as "
+                             "f32 or bf16",
                          "use --weights f32, bf16 or auto");
-    if (weights != "auto") {
-        const auto held = weights == "f32" ? ComputeType::Float32 : ComputeType::BFloat16;
-        if (options.type != ComputeType::Auto && options.type != held)
-            throw UsageError("--weights " + weights + " and --dtype " + dtype +
-                                 " contradict each other: the reference backend computes in the type it holds",
-                             "leave out one of the two");
-        options.type = held;
-    }
+    // A type of arithmetic means the reference, which computes in the type it holds.
+    if (options.type != ComputeType::Auto && options.weights != WeightType::Auto &&
+        !(options.type == ComputeType::Float32 && options.weights == WeightType::Float32) &&
+        !(options.type == ComputeType::BFloat16 && options.weights == WeightType::BFloat16))
+        throw UsageError("--weights " + weights + " and --dtype " + dtype +
+                             " contradict each other: the reference backend computes in the type it holds",
+                         "leave out one of the two");
+    if (backend == BackendKind::Reference && options.weights != WeightType::Auto)
+        options.type = options.weights == WeightType::Float32 ? ComputeType::Float32 : ComputeType::BFloat16;
     return options;
 }
 
-LoadedModel RunOptions::load(Console& console, const std::string& routers) const
+LoadedModel RunOptions::load(Console& console, const std::string& routers, BackendKind backend) const
 {
-    LoadOptions options = loadOptions();
+    LoadOptions options = loadOptions(backend);
     options.routers = routers;
     if (threads > 0) setThreads(threads);
     auto loaded = loadModel(model, options, console.progress(), console.cancel()).orThrow();

@@ -42,11 +42,12 @@ struct RunOptions {
     bool json = false;
 
     void declare(CLI::App& command);
-    /// What --device, --dtype and --weights come to; UsageError for contradictions and for what no backend of this
-    /// version holds.
-    [[nodiscard]] LoadOptions loadOptions() const;
+    /// What --device, --dtype and --weights come to; UsageError for contradictions, and for weights that the reference
+    /// does not hold where a command needs that backend.
+    [[nodiscard]] LoadOptions loadOptions(BackendKind backend = BackendKind::Auto) const;
     /// Sets the threads, loads the model with progress, and remembers it in the recent list.
-    [[nodiscard]] LoadedModel load(Console& console, const std::string& routers = {}) const;
+    [[nodiscard]] LoadedModel load(Console& console, const std::string& routers = {},
+                                   BackendKind backend = BackendKind::Auto) const;
 };
 
 /// Which sub-network: one of five targets, the routing, and what is forced by hand.

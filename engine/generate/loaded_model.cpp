@@ -82,6 +82,46 @@ void addRouters(LoadedModel& model, const LoadOptions& options)
                         .orThrow();
 }
 
+/// The reference's type of arithmetic, which is also that of its weights.
+ComputeType referenceType(const LoadOptions& options)
+{
+    const auto held = [&] {
+        switch (options.weights) {
+        case WeightType::Auto: return options.type;
+        case WeightType::Float32: return ComputeType::Float32;
+        case WeightType::BFloat16: return ComputeType::BFloat16;
+        default:
+            throw Failure(ErrorCode::InvalidArgument,
+                          "weights as " + std::string(weightTypeName(options.weights)) +
+                              " were asked for, but the reference backend holds them as f32 or bf16",
+                          "choose --weights f32, bf16 or auto, or run on the CPU without --dtype");
+        }
+    }();
+    if (options.type != ComputeType::Auto && options.type != held)
+        throw Failure(ErrorCode::InvalidArgument,
+                      "weights as " + std::string(weightTypeName(options.weights)) + " and arithmetic in " +
+                          std::string(computeTypeName(options.type)) +
+                          " contradict each other: the reference backend computes in the type it holds",
+                      "leave out one of the two");
+    return held;
+}
+
+std::shared_ptr<const Backend> loadBackend(const LoadedModel& model, const LoadOptions& options,
+                                           const ProgressFn& progress, const CancelToken& cancel)
+{
+    const bool decode = options.backend == BackendKind::Decode ||
+                        (options.backend == BackendKind::Auto && !model.device.cuda &&
+                         options.type == ComputeType::Auto);
+    if (!decode)
+        return loadReferenceBackend(model.checkpoint, model.device, referenceType(options), progress, cancel).orThrow();
+    if (model.device.cuda || options.type != ComputeType::Auto)
+        throw Failure(ErrorCode::InvalidArgument,
+                      "the decode backend runs on the CPU and computes in float32; asked for were " +
+                          model.device.id() + " and " + std::string(computeTypeName(options.type)),
+                      "use --device cpu and leave --dtype out");
+    return loadDecodeBackend(model.checkpoint, options.weights, threads(), progress, cancel).orThrow();
+}
+
 /// A table that does not fit or cannot be read is as good as none: it can be measured again.
 void addLatency(LoadedModel& model)
 {
@@ -117,8 +157,7 @@ Result<LoadedModel> loadModel(const std::string& model, const LoadOptions& optio
         addRouters(loaded, options);
         cancel.throwIfCancelled();
         loaded.device = chooseDevice(options.device).orThrow();
-        loaded.backend =
-            loadReferenceBackend(loaded.checkpoint, loaded.device, options.type, progress, cancel).orThrow();
+        loaded.backend = loadBackend(loaded, options, progress, cancel);
         addLatency(loaded);
         return loaded;
     });

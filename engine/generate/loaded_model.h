@@ -11,6 +11,7 @@
 #include "engine/base/error.h"
 #include "engine/base/progress.h"
 #include "engine/compute/backend.h"
+#include "engine/compute/decode_backend.h"
 #include "engine/compute/device.h"
 #include "engine/latency/latency_table.h"
 #include "engine/model/checkpoint.h"
@@ -37,14 +38,22 @@ struct LoadedModel {
     [[nodiscard]] TargetContext targetContext(int context = 256, KvRule kv = KvRule::All) const;
 };
 
+/// Which forward pass. Auto: the decode backend on a CPU, unless a type of arithmetic was asked for, which only the
+/// reference has; the reference on a GPU. Importance, training and checks want the reference.
+enum class BackendKind { Auto, Reference, Decode };
+
 struct LoadOptions {
     DeviceRequest device;
-    ComputeType type = ComputeType::Auto;
+    ComputeType type = ComputeType::Auto; ///< of the reference's arithmetic
+    BackendKind backend = BackendKind::Auto;
+    /// How weights are held. The reference computes in the type it holds: there Float32 and BFloat16 only.
+    WeightType weights = WeightType::Auto;
     std::filesystem::path
         routers; ///< other than the checkpoint's own; empty: routers.safetensors of the folder, if it is there
 };
 
-/// `model` is a checkpoint folder or a bundled model's name; empty means the first bundled one.
+/// `model` is a checkpoint folder or a bundled model's name; empty means the first bundled one. The decode backend gets
+/// as many threads as setThreads() says.
 Result<LoadedModel> loadModel(const std::string& model, const LoadOptions& options, const ProgressFn& progress = {},
                               const CancelToken& cancel = {});
 

@@ -37,9 +37,9 @@ private slots:
                                  << QByteArray("expected dynamic|static|uniform, found wild") << QByteArray("--help");
         QTest::newRow("device") << QStringList{"info", model, "--device", "tpu", "--budget", "0.5"} << QByteArray("tpu")
                                 << QByteArray("");
-        QTest::newRow("weights to come") << QStringList{"generate", model, "-p", "Once", "--weights", "q8"}
-                                         << QByteArray("--weights q8: the reference backend")
-                                         << QByteArray("f32, bf16 or auto");
+        QTest::newRow("weights that the reference does not hold")
+            << QStringList{"generate", model, "-p", "Once", "--weights", "q8", "--dtype", "float32"}
+            << QByteArray("--weights q8 and --dtype float32 contradict each other") << QByteArray("leave out one");
         QTest::newRow("weights against dtype")
             << QStringList{"generate", model, "-p", "Once", "--weights", "f32", "--dtype", "bfloat16"}
             << QByteArray("contradict") << QByteArray("leave out one");

@@ -65,6 +65,44 @@ private slots:
         QVERIFY(context.kv == KvRule::Own && context.latency == nullptr);
     }
 
+    void theBackendFollowsFromWhatWasAskedFor_data()
+    {
+        QTest::addColumn<int>("backend");
+        QTest::addColumn<int>("type");
+        QTest::addColumn<int>("weights");
+        QTest::addColumn<QByteArray>("words"); // of the description, or of the failure
+        QTest::addColumn<bool>("works");
+        const auto row = [](const char* name, BackendKind backend, ComputeType type, WeightType weights,
+                            const char* words, bool works) {
+            QTest::newRow(name) << int(backend) << int(type) << int(weights) << QByteArray(words) << works;
+        };
+        row("nothing", BackendKind::Auto, ComputeType::Auto, WeightType::Auto, "decode, f16", true);
+        row("weights", BackendKind::Auto, ComputeType::Auto, WeightType::Int8, "decode, q8", true);
+        row("arithmetic", BackendKind::Auto, ComputeType::Float64, WeightType::Auto, "reference", true);
+        row("reference", BackendKind::Reference, ComputeType::Auto, WeightType::Auto, "reference", true);
+        row("reference, bf16", BackendKind::Reference, ComputeType::Auto, WeightType::BFloat16, "bfloat16", true);
+        row("reference, q8", BackendKind::Reference, ComputeType::Auto, WeightType::Int8, "f32 or bf16", false);
+        row("both", BackendKind::Auto, ComputeType::Float32, WeightType::BFloat16, "contradict", false);
+        row("decode, float64", BackendKind::Decode, ComputeType::Float64, WeightType::Auto, "computes in float32",
+            false);
+    }
+    void theBackendFollowsFromWhatWasAskedFor()
+    {
+        QFETCH(int, backend);
+        QFETCH(int, type);
+        QFETCH(int, weights);
+        QFETCH(QByteArray, words);
+        QFETCH(bool, works);
+        LoadOptions options = onCpu();
+        options.backend = static_cast<BackendKind>(backend);
+        options.type = static_cast<ComputeType>(type);
+        options.weights = static_cast<WeightType>(weights);
+        const auto model = loadModel((fs::path(FLEXTRON_TEST_DATA) / "golden/llama-f16").string(), options);
+        QCOMPARE(model.ok(), works);
+        const std::string said = works ? model->backend->description() : model.error().message;
+        QVERIFY2(has(said, words.toStdString()), said.c_str());
+    }
+
     void withoutATokenizerTheModelStillOpens()
     {
         const auto model = loadModel((fs::path(FLEXTRON_TEST_DATA) / "golden/llama-mha").string(), onCpu());
