@@ -121,6 +121,9 @@ QString PaneView::footerLine() const
             << tr("%1/token").arg(formatMs(timing.p50_ms));
     }
     if (timing.new_tokens > 0) parts << tr("first %1").arg(formatMs(timing.ttft_ms));
+    // The panes share a step, and with it the reading of the weights: only the table knows what one alone would take.
+    if (timing.new_tokens > 0 && pane.plan.predicted_ms)
+        parts << tr("alone %1/token (predicted)").arg(formatMs(*pane.plan.predicted_ms));
     switch (pane.state) {
     case PaneState::Empty:
     case PaneState::Failed: break;

@@ -1,7 +1,7 @@
 // The CPU decode backend: a token costs the bytes of the widths it uses and little else.
 //
 // It agrees with the reference backend (reference.h) on every sub-network, to the rounding of the weights' type; it
-// does not call LibTorch and, once warm, allocates nothing in a step. Layout and kernels: docs/performance.md.
+// does not call LibTorch and, once warm, allocates nothing in a step. Why it is laid out so: docs/architecture.md.
 #pragma once
 
 #include <cstdint>
