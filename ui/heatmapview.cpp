@@ -178,6 +178,9 @@ double HeatmapView::drawnValue(int token, int layer) const
 
 void HeatmapView::rebuild()
 {
+    // What was read off the last run says nothing of this one.
+    readout_->clear();
+    plot_->setAccessibleDescription({});
     zoomed_ = false;
     const int room = std::max(1, static_cast<int>(trace().records.size()) + pane().inputs.max_tokens);
     const int layers = std::max(1, trace().layers);

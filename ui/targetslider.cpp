@@ -38,7 +38,8 @@ void TargetSlider::setScale(double maximum, std::vector<double> ticks, const QSt
     if (ticks.empty() || maximum <= 0) return;
     maximum_value_ = maximum;
     ticks_ = std::move(ticks);
-    origin_ = std::max(0.0, ticks_.front() - kBelowFloor * (maximum - ticks_.front()));
+    // A model that cannot shrink, or whose widths all take the same time, has one tick: then the scale begins at 0.
+    origin_ = ticks_.front() < maximum ? std::max(0.0, ticks_.front() - kBelowFloor * (maximum - ticks_.front())) : 0.0;
     floor_text_ = floor_text;
     full_text_ = full_text;
     {
