@@ -27,7 +27,6 @@
 #include "ui/promptpanel.h"
 #include "ui/subnetworkpanel.h"
 #include "ui/targetmath.h"
-#include "ui/targetslider.h"
 
 using namespace flextron;
 using namespace flextron::ui;
@@ -223,17 +222,6 @@ private slots:
         window_->service()->measureWhenIdle();
         QTRY_VERIFY_WITH_TIMEOUT(panel->latencyText().startsWith(QLatin1String("1.00 of full ms, ")), kLongMs);
         QVERIFY(panel->latencyText().endsWith(QLatin1String("a token")));
-    }
-
-    /// A model that cannot shrink; anything undefined in the drawing would be a warning, and a warning fails.
-    void aScaleOfOneStopIsDrawn()
-    {
-        TargetSlider slider;
-        slider.resize(200, 60);
-        slider.setScale(1.0, {1.0}, QStringLiteral("floor"), QStringLiteral("full"));
-        slider.setRunning(1.0);
-        QVERIFY(!slider.grab().isNull());
-        QCOMPARE(slider.requested(), 1.0);
     }
 
     void betweenTwoStopsBothAreSaid()
