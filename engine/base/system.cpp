@@ -11,6 +11,8 @@
 #include <limits>
 #include <optional>
 
+#include "engine/base/control_group_p.h"
+
 namespace flextron {
 namespace {
 
@@ -29,28 +31,6 @@ std::optional<std::int64_t> procField(const char* file, const std::string& name)
         }
     }
     return std::nullopt;
-}
-
-std::optional<std::int64_t> numberInFile(const std::string& file)
-{
-    std::ifstream in(file);
-    std::int64_t value = 0;
-    if (in >> value) return value; // "max" is no number: no limit
-    return std::nullopt;
-}
-
-/// What the version 2 control group of this process leaves.
-std::int64_t controlGroupRoom()
-{
-    std::ifstream in("/proc/self/cgroup");
-    for (std::string line; std::getline(in, line);) {
-        if (!line.starts_with("0::")) continue;
-        const std::string folder = "/sys/fs/cgroup" + line.substr(3);
-        const auto limit = numberInFile(folder + "/memory.max");
-        const auto used = numberInFile(folder + "/memory.current");
-        if (limit && used) return std::max<std::int64_t>(0, *limit - *used);
-    }
-    return kUnlimited;
 }
 
 std::int64_t addressSpaceRoom()
@@ -85,7 +65,8 @@ int usableProcessors()
 std::int64_t availableMemory()
 {
     const std::int64_t system = procField("/proc/meminfo", "MemAvailable").value_or(kUnlimited);
-    return std::min({system, controlGroupRoom(), addressSpaceRoom()});
+    std::ifstream membership("/proc/self/cgroup");
+    return std::min({system, controlGroupRoom(membership, "/sys/fs/cgroup"), addressSpaceRoom()});
 }
 
 std::int64_t residentMemory()
