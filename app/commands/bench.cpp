@@ -9,6 +9,7 @@
 #include "app/commands/documents.h"
 #include "app/commands/memory_limit.h"
 #include "app/commands/options.h"
+#include "app/commands/stop_timer.h"
 #include "app/commands/switch_timer.h"
 #include "app/commands/synthetic_model.h"
 #include "engine/base/system.h"
@@ -162,6 +163,20 @@ void benchSwitch(Bench& bench)
     bench.rows.push_back(std::move(row));
 }
 
+void benchStop(Bench& bench)
+{
+    const auto times = timeStops(bench.model, bench.options.context - 1, bench.options.repeats, bench.options.run.seed,
+                                 bench.console);
+    bench.rows.push_back({{"name", "stop while reading a prompt"},
+                          {"subnet", toString(fullSubNetwork(bench.model->config()))},
+                          {"ms", times.median_ms},
+                          {"tokens_per_second", nullptr},
+                          {"bytes_per_second", nullptr},
+                          {"share_of_limit", nullptr},
+                          {"stops", times.stops},
+                          {"stop_ms_max", times.max_ms}});
+}
+
 std::string tableOf(const Bench& bench)
 {
     const auto column = [](std::string cell, std::size_t width, bool right = true) {
@@ -186,6 +201,9 @@ std::string tableOf(const Bench& bench)
             notes += "a switch costs " + number("change_ms", 1, 3) + " ms (largest " + number("change_ms_max", 1, 3) +
                      "); resident memory " + formatBytes(row["resident_bytes_before"].get<std::int64_t>()) +
                      " before, " + formatBytes(row["resident_bytes_after"].get<std::int64_t>()) + " after\n";
+        if (row.contains("stop_ms_max"))
+            notes += "the slowest of " + std::to_string(row["stops"].get<int>()) + " stops took " +
+                     number("stop_ms_max", 1, 1) + " ms\n";
     }
     return text + notes;
 }
@@ -201,7 +219,7 @@ int run(Console& console, const Options& options)
     auto loaded = run_options.load(console);
     const auto limit = memoryLimit(loaded.device, console);
     Bench bench{console, options, std::make_shared<const LoadedModel>(std::move(loaded)), limit.bytes_per_second, {}};
-    for (const auto part : {benchDecode, benchSpeedUp, benchPrefill, benchPanes, benchSwitch}) part(bench);
+    for (const auto part : {benchDecode, benchSpeedUp, benchPrefill, benchPanes, benchSwitch, benchStop}) part(bench);
 
     const auto& model = *bench.model;
     if (options.run.json)
