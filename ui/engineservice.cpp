@@ -1,5 +1,7 @@
 #include "ui/engineservice.h"
 
+#include <algorithm>
+
 namespace flextron::ui {
 
 namespace {
@@ -19,6 +21,7 @@ EngineService::EngineService(EngineCalls calls, QObject* parent)
     connectLoading();
     connectRuns();
     connectMeasuring();
+    connectWork();
     connect(worker_, &EngineWorker::tokenized, this, [this](quint64 id, int tokens, const QString& problem) {
         if (id == tokenize_id_) emit tokenized(tokens, problem);
     });
@@ -27,7 +30,7 @@ EngineService::EngineService(EngineCalls calls, QObject* parent)
 
 EngineService::~EngineService()
 {
-    for (auto* source : {&load_cancel_, &run_cancel_, &measure_cancel_}) {
+    for (auto* source : {&load_cancel_, &run_cancel_, &measure_cancel_, &work_cancel_}) {
         if (*source) (*source)->cancel();
     }
     disconnect(worker_, nullptr, this, nullptr);
@@ -43,16 +46,17 @@ void EngineService::connectLoading()
         if (id != load_id_) return;
         load_cancel_.reset();
         model_ = model;
+        work_.clear();
         emit modelLoaded(model_);
         emit busyChanged();
-        scheduleMeasure();
+        startWaiting();
     });
     connect(worker_, &EngineWorker::loadFailed, this, [this](quint64 id, const Error& error) {
         if (id != load_id_) return;
         load_cancel_.reset();
         emit loadFailed(loading_model_, error);
         emit busyChanged();
-        scheduleMeasure();
+        startWaiting();
     });
 }
 
@@ -96,6 +100,7 @@ void EngineService::connectMeasuring()
         emit modelChanged(model_);
         emit measureEnded(std::nullopt);
         emit busyChanged();
+        startWaiting();
     });
     connect(worker_, &EngineWorker::measureFailed, this, [this](quint64 id, const Error& error) {
         if (id != measure_id_ || !measure_cancel_) return;
@@ -103,12 +108,91 @@ void EngineService::connectMeasuring()
         measure_wanted_ = false;
         emit measureEnded(error);
         emit busyChanged();
+        startWaiting();
     });
+}
+
+void EngineService::connectWork()
+{
+    const auto current = [this](quint64 attempt) {
+        return !work_.empty() && attempt >= work_.front().first_attempt && work_.front().first_attempt > 0;
+    };
+    connect(worker_, &EngineWorker::workProgress, this, [=, this](quint64 attempt, const LoadProgress& progress) {
+        if (current(attempt) && work_cancel_) emit workProgress(work_.front().id, progress);
+    });
+    connect(worker_, &EngineWorker::workDone, this, [=, this](quint64 attempt, const EngineAnswer& answer) {
+        if (!current(attempt)) return;
+        const quint64 id = work_.front().id;
+        endWork();
+        emit workDone(id, answer);
+    });
+    connect(worker_, &EngineWorker::workFailed, this, [=, this](quint64 attempt, const Error& error) {
+        if (!current(attempt) || !work_cancel_ || attempt != attempt_) return; // interrupted: it starts again
+        const quint64 id = work_.front().id;
+        endWork();
+        emit workFailed(id, error);
+    });
+}
+
+quint64 EngineService::submit(const QString& kind, EngineWork work)
+{
+    const auto same = std::find_if(work_.begin(), work_.end(), [&](const Work& other) { return other.kind == kind; });
+    if (same == work_.begin()) interruptWork();
+    if (same != work_.end()) work_.erase(same);
+    work_.push_back({++work_id_, kind, std::move(work), 0});
+    startWork();
+    return work_id_;
+}
+
+void EngineService::cancelWork(quint64 id)
+{
+    const auto found = std::find_if(work_.begin(), work_.end(), [id](const Work& work) { return work.id == id; });
+    if (found == work_.end()) return;
+    if (found == work_.begin() && work_cancel_) {
+        work_cancel_->cancel();
+        return;
+    }
+    work_.erase(found);
+    emit workFailed(id, {ErrorCode::Cancelled, "cancelled", {}});
+}
+
+void EngineService::startWork()
+{
+    if (work_.empty() || work_cancel_ || loading() || running() || !model_) return;
+    interruptMeasure();
+    work_cancel_.emplace();
+    ++attempt_;
+    if (work_.front().first_attempt == 0) work_.front().first_attempt = attempt_;
+    QMetaObject::invokeMethod(worker_, [worker = worker_, attempt = attempt_, work = work_.front().work,
+                                        cancel = work_cancel_->token()] { worker->doWork(attempt, work, cancel); });
+    emit busyChanged();
+}
+
+void EngineService::interruptWork()
+{
+    if (!work_cancel_) return;
+    work_cancel_->cancel();
+    work_cancel_.reset();
+}
+
+void EngineService::endWork()
+{
+    work_.pop_front();
+    work_cancel_.reset();
+    startWaiting();
+    emit busyChanged();
+}
+
+void EngineService::startWaiting()
+{
+    startWork();
+    scheduleMeasure();
 }
 
 void EngineService::load(const QString& model, const LoadOptions& options)
 {
     stop();
+    interruptWork();
     interruptMeasure();
     measure_wanted_ = false;
     ++measure_id_; // a table of the old model comes too late
@@ -131,6 +215,7 @@ void EngineService::cancelLoad()
 RunId EngineService::run(const RunRequest& request)
 {
     if (run_cancel_) run_cancel_->cancel();
+    interruptWork();
     interruptMeasure();
     run_cancel_.emplace();
     const RunId id = ++run_id_;
@@ -156,7 +241,7 @@ void EngineService::endRun()
 {
     run_cancel_.reset();
     emit busyChanged();
-    scheduleMeasure();
+    startWaiting();
 }
 
 void EngineService::measureWhenIdle()
@@ -174,7 +259,7 @@ void EngineService::cancelMeasure()
 
 void EngineService::scheduleMeasure()
 {
-    if (measure_wanted_ && !loading() && !running() && !measuring()) idle_timer_.start();
+    if (measure_wanted_ && !loading() && !running() && !measuring() && !working()) idle_timer_.start();
 }
 
 void EngineService::interruptMeasure()
@@ -187,7 +272,7 @@ void EngineService::interruptMeasure()
 
 void EngineService::startMeasure()
 {
-    if (!measure_wanted_ || loading() || running() || measuring() || !model_) return;
+    if (!measure_wanted_ || loading() || running() || measuring() || working() || !model_) return;
     measure_cancel_.emplace();
     const quint64 id = ++measure_id_;
     QMetaObject::invokeMethod(

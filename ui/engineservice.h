@@ -6,6 +6,7 @@
 // while loading or reading a prompt.
 #pragma once
 
+#include <deque>
 #include <optional>
 
 #include <QObject>
@@ -38,6 +39,12 @@ public:
     /// Measures the quick latency table as soon as nothing runs; a run interrupts it, and it starts again after.
     void measureWhenIdle();
     void cancelMeasure();
+    /// Work besides runs (ui/inquiry.h makes it typed). It starts when nothing runs; a run or loading interrupts it, and
+    /// it starts again after. Work of the same `kind` that waits or is under way is replaced without an answer; another
+    /// model drops all of it likewise. Returns its id.
+    quint64 submit(const QString& kind, EngineWork work);
+    /// workFailed with Cancelled follows.
+    void cancelWork(quint64 id);
     /// Tokens of a text; only the latest call is answered.
     void tokenize(const QString& text);
     void listModels();
@@ -46,6 +53,7 @@ public:
     [[nodiscard]] bool running() const { return run_cancel_.has_value(); }
     [[nodiscard]] bool measuring() const { return measure_cancel_.has_value(); }
     [[nodiscard]] bool measureWanted() const { return measure_wanted_; }
+    [[nodiscard]] bool working() const { return work_cancel_.has_value(); }
     [[nodiscard]] RunId currentRun() const { return run_id_; }
     /// Null before the first model.
     [[nodiscard]] const ModelInfoPtr& model() const { return model_; }
@@ -71,19 +79,36 @@ signals:
     /// Not sent when a run interrupted it: it will start again.
     void measureEnded(const std::optional<flextron::Error>& error);
 
+    void workProgress(quint64 id, const flextron::ui::LoadProgress& progress);
+    void workDone(quint64 id, const flextron::ui::EngineAnswer& answer);
+    void workFailed(quint64 id, const flextron::Error& error);
+
     void tokenized(int tokens, const QString& problem);
     void modelsListed(const std::vector<flextron::ui::ModelListEntry>& models);
-    /// loading(), running() or measuring() changed.
+    /// loading(), running(), measuring() or working() changed.
     void busyChanged();
 
 private:
     void connectLoading();
     void connectRuns();
     void connectMeasuring();
+    void connectWork();
+    void startWork();
+    void interruptWork();
+    void endWork();
+    void startWaiting();
     void endRun();
     void interruptMeasure();
     void startMeasure();
     void scheduleMeasure();
+
+    /// Attempts are numbered over all work: an interrupted one may still end, and its answer is as good as a later one's.
+    struct Work {
+        quint64 id = 0;
+        QString kind;
+        EngineWork work;
+        quint64 first_attempt = 0;
+    };
 
     EngineWorker* worker_; // owned by the thread
     ModelInfoPtr model_;
@@ -92,6 +117,10 @@ private:
     RunId run_id_ = 0;
     quint64 measure_id_ = 0;
     quint64 tokenize_id_ = 0;
+    std::deque<Work> work_; // the front one is under way, or next
+    quint64 work_id_ = 0;
+    quint64 attempt_ = 0;
+    std::optional<CancelSource> work_cancel_;    // set while work is under way
     std::optional<CancelSource> load_cancel_;    // set while loading
     std::optional<CancelSource> run_cancel_;     // set while running
     std::optional<CancelSource> measure_cancel_; // set while measuring

@@ -269,6 +269,18 @@ void EngineWorker::measure(quint64 id, const CancelToken& cancel)
     emit measured(id, result->second);
 }
 
+void EngineWorker::doWork(quint64 attempt, const EngineWork& work, const CancelToken& cancel)
+{
+    const auto progress = paced([this, attempt](const LoadProgress& value) { emit workProgress(attempt, value); });
+    auto result = guarded([&] {
+        cancel.throwIfCancelled();
+        if (!model_) throw Failure(ErrorCode::InvalidArgument, "no model is open", "Open a model first.");
+        return work(model_, progress, cancel).orThrow();
+    });
+    if (result.ok()) emit workDone(attempt, *result);
+    else emit workFailed(attempt, result.error());
+}
+
 void EngineWorker::tokenize(quint64 id, const QString& text)
 {
     if (!model_) return;

@@ -26,6 +26,12 @@ struct EngineCalls {
 /// loadModel and the quick measureLatency, the latter kept in the user's cache.
 EngineCalls realEngine();
 
+/// What work came to; who asked knows its type (ui/inquiry.h).
+using EngineAnswer = std::shared_ptr<const void>;
+/// Work besides runs: scoring a text, a response curve. Called on the engine thread; polls `cancel`.
+using EngineWork = std::function<Result<EngineAnswer>(const std::shared_ptr<const LoadedModel>& model,
+                                                      const ProgressFn& progress, const CancelToken& cancel)>;
+
 /// A run advances one step per event, so that a new target or another request is seen between two tokens; what must not
 /// wait (stop) comes through CancelTokens. All slots are for queued calls from EngineService.
 class EngineWorker final : public QObject {
@@ -39,6 +45,7 @@ public:
     void start(RunId id, const RunRequest& request, const CancelToken& cancel);
     void retarget(RunId id, const Target& target);
     void measure(quint64 id, const CancelToken& cancel);
+    void doWork(quint64 attempt, const EngineWork& work, const CancelToken& cancel);
     void tokenize(quint64 id, const QString& text);
     void listModels();
 
@@ -57,6 +64,10 @@ signals:
     void measureProgress(quint64 id, const flextron::ui::LoadProgress& progress);
     void measured(quint64 id, const flextron::ui::ModelInfoPtr& model);
     void measureFailed(quint64 id, const flextron::Error& error);
+
+    void workProgress(quint64 attempt, const flextron::ui::LoadProgress& progress);
+    void workDone(quint64 attempt, const flextron::ui::EngineAnswer& answer);
+    void workFailed(quint64 attempt, const flextron::Error& error);
 
     void tokenized(quint64 id, int tokens, const QString& problem);
     void modelsListed(const std::vector<flextron::ui::ModelListEntry>& models);

@@ -6,6 +6,7 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "ui/engineservice.h"
+#include "ui/inquiry.h"
 
 using namespace flextron;
 using namespace flextron::ui;
@@ -13,6 +14,15 @@ using namespace flextron::ui;
 namespace {
 
 constexpr int kLongMs = 20'000;
+
+/// Work that only ends by being stopped.
+Inquiry<int>::Work untilCancelled()
+{
+    return [](const auto&, const ProgressFn&, const CancelToken& cancel) -> Result<int> {
+        while (!cancel.cancelled()) QThread::msleep(1);
+        return Error{ErrorCode::Cancelled, "cancelled", ""};
+    };
+}
 
 RunRequest request(int max_tokens, std::vector<PaneSlot> panes = {PaneSlot::Full, PaneSlot::Live})
 {
@@ -67,6 +77,75 @@ private slots:
         QCOMPARE(model->latency_stops.back().share, 1.0);
         QCOMPARE(static_cast<int>(model->preparation), static_cast<int>(Preparation::None));
         QVERIFY(!model->hasRouters());
+    }
+
+    void workIsAnsweredOnTheEnginesThread()
+    {
+        load();
+        std::optional<QString> answer;
+        Inquiry<QString> inquiry(service_.get(), QStringLiteral("name"), this,
+                                 [&](const Result<QString>& result) { answer = *result; });
+        inquiry.ask([](const auto& model, const ProgressFn&, const CancelToken&) -> Result<QString> {
+            return QString::fromStdString(model->name) + QLatin1Char(' ') + QThread::currentThread()->objectName();
+        });
+        QVERIFY(inquiry.waiting());
+        QVERIFY(service_->working());
+        QTRY_VERIFY(answer.has_value());
+        QCOMPARE(*answer, QStringLiteral("fake flextron-engine"));
+        QVERIFY(!inquiry.waiting());
+        QVERIFY(!service_->working());
+    }
+
+    void aNewerQuestionReplacesTheOlder()
+    {
+        load();
+        QList<int> answers;
+        Inquiry<int> inquiry(service_.get(), QStringLiteral("number"), this,
+                             [&](const Result<int>& result) { answers << (result.ok() ? *result : -1); });
+        inquiry.ask(untilCancelled());
+        inquiry.ask([](const auto&, const ProgressFn&, const CancelToken&) -> Result<int> { return 2; });
+        QTRY_COMPARE(answers, QList<int>{2});
+        inquiry.ask(untilCancelled());
+        inquiry.cancel();
+        QTRY_COMPARE(answers.size(), 2);
+        QCOMPARE(answers.back(), -1);
+        inquiry.ask(untilCancelled());
+        inquiry.forget();
+        QTRY_VERIFY(!service_->working());
+        QCOMPARE(answers.size(), 2);
+    }
+
+    void aRunInterruptsWorkWhichStartsAgainAfter()
+    {
+        load();
+        std::atomic<int> attempts = 0;
+        int answer = 0;
+        Inquiry<int> inquiry(service_.get(), QStringLiteral("long"), this,
+                             [&](const Result<int>& result) { answer = result.ok() ? *result : -1; });
+        inquiry.ask([&](const auto&, const ProgressFn&, const CancelToken& cancel) -> Result<int> {
+            if (++attempts > 1) return 7;
+            while (!cancel.cancelled()) QThread::msleep(1);
+            return Error{ErrorCode::Cancelled, "cancelled", ""};
+        });
+        QTRY_COMPARE(attempts.load(), 1);
+        QSignalSpy finished(service_.get(), &EngineService::runFinished);
+        service_->run(request(4));
+        QVERIFY(finished.wait(kLongMs));
+        QTRY_COMPARE(answer, 7);
+        QCOMPARE(attempts.load(), 2);
+    }
+
+    void anotherModelDropsWork()
+    {
+        load();
+        int answers = 0;
+        Inquiry<int> inquiry(service_.get(), QStringLiteral("dropped"), this, [&](const Result<int>&) { ++answers; });
+        inquiry.ask(untilCancelled());
+        load();
+        QVERIFY(!inquiry.waiting());
+        QVERIFY(!service_->working());
+        QTest::qWait(20);
+        QCOMPARE(answers, 0);
     }
 
     void aFailedLoadSaysWhyAndKeepsTheOpenModel()
