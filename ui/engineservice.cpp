@@ -226,10 +226,10 @@ RunId EngineService::run(const RunRequest& request)
     return id;
 }
 
-void EngineService::retarget(const Target& target)
+void EngineService::retarget(const PaneChoice& choice)
 {
     if (!run_cancel_) return;
-    QMetaObject::invokeMethod(worker_, [worker = worker_, id = run_id_, target] { worker->retarget(id, target); });
+    QMetaObject::invokeMethod(worker_, [worker = worker_, id = run_id_, choice] { worker->retarget(id, choice); });
 }
 
 void EngineService::stop()

@@ -32,8 +32,8 @@ public:
     void cancelLoad();
     /// Replaces a run in progress.
     RunId run(const RunRequest& request);
-    /// Changes the live pane's target between two tokens. Without a run in progress it does nothing.
-    void retarget(const Target& target);
+    /// Changes the live pane's choice between two tokens. Without a run in progress it does nothing.
+    void retarget(const PaneChoice& choice);
     /// Cancels the run, if there is one. runFinished follows.
     void stop();
     /// Measures the quick latency table as soon as nothing runs; a run interrupts it, and it starts again after.

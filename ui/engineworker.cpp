@@ -1,8 +1,6 @@
 #include "ui/engineworker.h"
 
-#include <algorithm>
-#include <limits>
-
+#include "ui/enginetask.h"
 #include "ui/modelinfo.h"
 
 namespace flextron::ui {
@@ -34,56 +32,13 @@ ProgressFn paced(std::function<void(const LoadProgress&)> emit_progress)
     };
 }
 
-std::vector<QString> promptPieces(const std::shared_ptr<const Tokenizer>& tokenizer, const std::vector<TokenId>& ids)
-{
-    TextStream stream(tokenizer);
-    std::vector<QString> pieces;
-    pieces.reserve(ids.size());
-    for (const TokenId id : ids) pieces.push_back(QString::fromStdString(stream.push(id)));
-    return pieces;
-}
-
-void requireTokenizer(const LoadedModel& model)
-{
-    if (model.tokenizer) return;
-    throw Failure(ErrorCode::Unsupported,
-                  model.name + ": text cannot be read without a tokenizer: " +
-                      (model.tokenizer_problem.empty() ? "none was found" : model.tokenizer_problem),
-                  "Put the model's tokenizer.model or tokenizer.json into its folder and open it again.");
-}
-
-ResolvedTarget resolveFor(PaneSlot slot, const Target& live_target, const LoadedModel& model)
-{
-    Target full;
-    full.kind = Target::Kind::Full;
-    full.routing = Routing::Uniform;
-    return resolveTarget(slot == PaneSlot::Full ? full : live_target, model.targetContext()).orThrow();
-}
-
-PaneBatch emptyBatch(PaneSlot slot)
-{
-    PaneBatch batch;
-    batch.slot = slot;
-    return batch;
-}
-
 } // namespace
 
 struct EngineWorker::ActiveRun {
     RunId id = 0;
     CancelToken cancel;
-    std::unique_ptr<Generation> generation;
-    std::shared_ptr<const LoadedModel> model;
-    std::vector<PaneSlot> order;    // by the generation's pane index
-    std::vector<int> first_changed; // records from here on were not sent yet; int max = none
-    std::vector<PaneBatch> waiting; // by pane
+    std::unique_ptr<EngineTask> task;
     QElapsedTimer since_flush;
-
-    [[nodiscard]] int paneOf(PaneSlot slot) const
-    {
-        const auto found = std::find(order.begin(), order.end(), slot);
-        return found == order.end() ? -1 : static_cast<int>(found - order.begin());
-    }
 };
 
 EngineCalls realEngine()
@@ -131,31 +86,11 @@ void EngineWorker::start(RunId id, const RunRequest& request, const CancelToken&
     auto result = guarded([&] {
         cancel.throwIfCancelled();
         if (!model_) throw Failure(ErrorCode::InvalidArgument, "no model is open", "Open a model first.");
-        requireTokenizer(*model_);
-        const auto prompt = model_->tokenizer->encode(request.inputs.prompt.toStdString()).orThrow();
-        GenerationSettings settings;
-        settings.sampler = request.inputs.sampler;
-        settings.max_tokens = request.inputs.max_tokens;
-        std::vector<PaneSpec> specs;
-        std::vector<PlanInfo> plans;
-        for (const PaneSlot slot : request.panes) {
-            const ResolvedTarget resolved = resolveFor(slot, request.target, *model_);
-            specs.push_back({slot == PaneSlot::Full ? "full" : "live", resolved.plan, resolved.routing});
-            plans.push_back(describePlan(resolved, *model_));
-        }
         auto run = std::make_unique<ActiveRun>();
         run->id = id;
         run->cancel = cancel;
-        run->model = model_;
-        run->order = request.panes;
-        run->generation = Generation::start(model_, prompt, std::move(specs), std::move(settings)).orThrow();
-        RunStart start;
-        start.prompt_pieces = promptPieces(model_->tokenizer, prompt);
-        for (std::size_t i = 0; i < request.panes.size(); ++i) {
-            start.panes.push_back({request.panes[i], run->generation->trace(static_cast<int>(i)), plans[i]});
-            run->waiting.push_back(emptyBatch(request.panes[i]));
-        }
-        run->first_changed.assign(request.panes.size(), std::numeric_limits<int>::max());
+        run->task = makeTask(model_, request);
+        RunStart start = run->task->start();
         run_ = std::move(run);
         return start;
     });
@@ -172,19 +107,18 @@ void EngineWorker::start(RunId id, const RunRequest& request, const CancelToken&
 void EngineWorker::advance(RunId id)
 {
     if (!run_ || run_->id != id) return; // replaced meanwhile
-    auto events = run_->generation->step(run_->cancel);
-    if (!events.ok()) {
-        if (events.error().code == ErrorCode::Cancelled) {
+    const auto done = guarded([&] { run_->task->advance(run_->cancel); });
+    if (!done.ok()) {
+        if (done.error().code == ErrorCode::Cancelled) {
             finish(true);
             return;
         }
         flush();
         run_.reset();
-        emit runFailed(id, events.error());
+        emit runFailed(id, done.error());
         return;
     }
-    collect(*events);
-    if (run_->generation->finished()) {
+    if (run_->task->finished()) {
         finish(false);
         return;
     }
@@ -193,38 +127,10 @@ void EngineWorker::advance(RunId id)
         this, [this, id] { advance(id); }, Qt::QueuedConnection);
 }
 
-void EngineWorker::collect(const std::vector<PaneEvent>& events)
-{
-    for (const PaneEvent& event : events) {
-        const auto pane = static_cast<std::size_t>(event.pane);
-        const int last = static_cast<int>(run_->generation->trace(event.pane).records.size()) - 1;
-        int& first = run_->first_changed[pane];
-        if (event.read_to > event.read_from) first = std::min(first, event.read_from);
-        if (event.predicted) first = std::min(first, last);
-        if (!event.text.empty()) run_->waiting[pane].texts.push_back({last, QString::fromStdString(event.text)});
-        if (event.finished) run_->waiting[pane].finished = true;
-    }
-}
-
 void EngineWorker::flush()
 {
     run_->since_flush.start();
-    RunBatch batch;
-    for (std::size_t i = 0; i < run_->order.size(); ++i) {
-        PaneBatch& waiting = run_->waiting[i];
-        int& first = run_->first_changed[i];
-        const Trace& trace = run_->generation->trace(static_cast<int>(i));
-        const bool changed = first != std::numeric_limits<int>::max();
-        if (!changed && waiting.texts.empty() && !waiting.finished) continue;
-        const int count = static_cast<int>(trace.records.size());
-        waiting.first_record = std::min(first, count);
-        waiting.records.assign(trace.records.begin() + waiting.first_record, trace.records.end());
-        waiting.timing = run_->generation->timing(static_cast<int>(i));
-        waiting.stop_reason = trace.stop_reason;
-        batch.panes.push_back(std::move(waiting));
-        waiting = emptyBatch(run_->order[i]);
-        first = std::numeric_limits<int>::max();
-    }
+    const RunBatch batch = run_->task->takeBatch();
     if (!batch.panes.empty()) emit runEvents(run_->id, batch);
 }
 
@@ -232,23 +138,17 @@ void EngineWorker::finish(bool cancelled)
 {
     flush();
     const RunId id = run_->id;
-    const RunEnd end{cancelled, run_->generation->kvBytes()};
+    const RunEnd end{cancelled, run_->task->kvBytes()};
     run_.reset();
     emit runFinished(id, end);
 }
 
-void EngineWorker::retarget(RunId id, const Target& target)
+void EngineWorker::retarget(RunId id, const PaneChoice& choice)
 {
     if (!run_ || run_->id != id) return;
-    const int pane = run_->paneOf(PaneSlot::Live);
-    if (pane < 0) return;
-    auto result = guarded([&] {
-        const ResolvedTarget resolved = resolveFor(PaneSlot::Live, target, *run_->model);
-        run_->generation->setPlan(pane, resolved.plan, resolved.routing).orThrow();
-        return describePlan(resolved, *run_->model);
-    });
-    if (result.ok()) emit runRetargeted(id, *result);
-    else emit retargetFailed(id, result.error());
+    const auto plan = guarded([&] { return run_->task->retarget(choice); });
+    if (!plan.ok()) emit retargetFailed(id, plan.error());
+    else if (*plan) emit runRetargeted(id, **plan);
 }
 
 void EngineWorker::measure(quint64 id, const CancelToken& cancel)

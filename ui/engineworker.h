@@ -43,7 +43,7 @@ public:
 
     void load(quint64 id, const QString& model, const LoadOptions& options, const CancelToken& cancel);
     void start(RunId id, const RunRequest& request, const CancelToken& cancel);
-    void retarget(RunId id, const Target& target);
+    void retarget(RunId id, const PaneChoice& choice);
     void measure(quint64 id, const CancelToken& cancel);
     void doWork(quint64 attempt, const EngineWork& work, const CancelToken& cancel);
     void tokenize(quint64 id, const QString& text);
@@ -75,7 +75,6 @@ signals:
 private:
     struct ActiveRun;
     void advance(RunId id);
-    void collect(const std::vector<PaneEvent>& events);
     void flush();
     void finish(bool cancelled);
 

@@ -67,6 +67,7 @@ HeatmapView::HeatmapView(EngineService* service, Comparison* comparison, Selecti
         updateState();
     });
     connect(comparison_, &Comparison::divergenceChanged, this, &HeatmapView::updateMarks);
+    connect(comparison_, &Comparison::panesChanged, this, &HeatmapView::listPanes);
     connect(selection_, &Selection::changed, this, &HeatmapView::updateMarks);
     updateColors();
     rebuild();
@@ -85,8 +86,8 @@ QWidget* HeatmapView::makeContent()
     }
     pane_box_ = new QComboBox;
     pane_box_->setAccessibleName(tr("Pane of the heatmap"));
-    pane_box_->addItem(tr("Live"), static_cast<int>(PaneSlot::Live));
-    pane_box_->addItem(tr("Full model"), static_cast<int>(PaneSlot::Full));
+    pane_box_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+    listPanes();
     legend_ = new ColorLegend;
     note_ = new QLabel;
     readout_ = new QLabel;
@@ -116,6 +117,19 @@ QWidget* HeatmapView::makeContent()
         rebuild();
     });
     return content;
+}
+
+void HeatmapView::listPanes()
+{
+    {
+        const QSignalBlocker quiet(pane_box_);
+        pane_box_->clear();
+        const auto order = comparison_->order();
+        for (auto slot = order.rbegin(); slot != order.rend(); ++slot)
+            pane_box_->addItem(comparison_->paneName(*slot), static_cast<int>(*slot));
+    }
+    const int at = pane_box_->findData(static_cast<int>(slot_));
+    pane_box_->setCurrentIndex(std::max(0, at));
 }
 
 void HeatmapView::makePlot()
@@ -301,7 +315,7 @@ void HeatmapView::updateMarks()
         line->setVisible(shown_pane.prompt_tokens > 0);
         vertical(line, shown_pane.prompt_tokens - 0.5);
     }
-    const auto at = comparison_->divergence();
+    const auto at = comparison_->divergence(slot_);
     for (QCPItemStraightLine* line : {split_rim_, split_}) {
         line->setVisible(at.has_value());
         vertical(line, shown_pane.prompt_tokens + at.value_or(0) - 0.5);

@@ -40,6 +40,7 @@ public:
 private:
     QWidget* makeContent();
     void makePlot();
+    void listPanes();
     [[nodiscard]] const PaneData& pane() const { return comparison_->pane(slot_); }
     [[nodiscard]] const Trace& trace() const { return pane().trace; }
     void rebuild();

@@ -17,8 +17,9 @@
 #include "ui/format.h"
 #include "ui/heatmapview.h"
 #include "ui/icons.h"
-#include "ui/paneview.h"
+#include "ui/panearea.h"
 #include "ui/promptpanel.h"
+#include "ui/samplingpanel.h"
 #include "ui/statusline.h"
 #include "ui/subnetworkpanel.h"
 
@@ -59,6 +60,7 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
     , service_(new EngineService(std::move(calls), this))
     , comparison_(new Comparison(service_, this))
     , selection_(new Selection(this))
+    , pace_(new Pace(service_, comparison_, this))
 {
     setObjectName(QStringLiteral("mainWindow"));
     setWindowTitle(tr("Flextron Explorer"));
@@ -66,8 +68,9 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
     setAcceptDrops(true);
     setDockNestingEnabled(true);
     makeActions();
-    makeToolBar();
+    makeCompareActions();
     makeViews();
+    makeToolBar();
     makeMenus();
     makeStatusBar();
     connectService();
@@ -96,6 +99,8 @@ void MainWindow::connectService()
 {
     connect(service_, &EngineService::busyChanged, this, &MainWindow::updateActions);
     connect(comparison_, &Comparison::inputsChanged, this, &MainWindow::updateActions);
+    connect(comparison_, &Comparison::panesChanged, this, &MainWindow::updateActions);
+    connect(pace_, &Pace::shownChanged, this, &MainWindow::updateActions);
     connect(service_, &EngineService::modelsListed, this, &MainWindow::showModels);
     connect(service_, &EngineService::modelLoaded, this, &MainWindow::showModel);
     connect(service_, &EngineService::modelChanged, this, &MainWindow::showLatencyStatus);
@@ -155,7 +160,7 @@ void MainWindow::showModel(const ModelInfoPtr& model)
     prompt_->setHint(isBundled(*model)
                          ? tr("This model has read children's stories and books, nothing else: begin a story.")
                          : tr("The model goes on with your text, word by word."));
-    max_tokens_->setMaximum(std::max(1, model->config().max_position_embeddings));
+    sampling_->maxTokens()->setMaximum(std::max(1, model->config().max_position_embeddings));
     showLatencyStatus();
     updateActions();
     if (measure_in_background_ && !model->latency) service_->measureWhenIdle();
@@ -189,16 +194,44 @@ void MainWindow::applyInputs()
 {
     RunInputs inputs;
     inputs.prompt = prompt_->prompt();
-    inputs.sampler.seed = static_cast<std::uint64_t>(seed_->value());
-    inputs.sampler.temperature = temperature_->value();
-    inputs.max_tokens = max_tokens_->value();
+    sampling_->apply(inputs);
     comparison_->setInputs(inputs);
 }
 
 void MainWindow::chooseFolder()
 {
-    const QString folder = QFileDialog::getExistingDirectory(this, tr("Open a model folder"));
-    if (!folder.isEmpty()) openModel(folder);
+    auto* dialog = new QFileDialog(this, tr("Open a model folder"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::Directory);
+    dialog->setOption(QFileDialog::ShowDirsOnly);
+    connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::openModel);
+    dialog->open();
+}
+
+void MainWindow::chooseText()
+{
+    auto* dialog = new QFileDialog(this, tr("Open a text"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::ExistingFile);
+    connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::openText);
+    dialog->open();
+}
+
+void MainWindow::openText(const QString& file)
+{
+    constexpr std::uint64_t kMostBytes = 4u << 20;
+    const auto text = readFile(file.toStdString(), kMostBytes);
+    if (!text.ok()) {
+        message_->setFullText(formatError(text.error()));
+        return;
+    }
+    prompt_->setPrompt(QString::fromUtf8(text->data(), static_cast<qsizetype>(text->size())));
+    message_->setFullText(tr("%1: Shift+F5 reads it").arg(QFileInfo(file).fileName()));
+}
+
+PaneView* MainWindow::paneView(PaneSlot slot) const
+{
+    return pane_area_->view(slot);
 }
 
 void MainWindow::readSettings()
@@ -207,9 +240,17 @@ void MainWindow::readSettings()
     if (settings.value(QStringLiteral("version")).toInt() != kSettingsVersion) return;
     restoreGeometry(settings.value(QStringLiteral("geometry")).toByteArray());
     restoreState(settings.value(QStringLiteral("windowState")).toByteArray(), kSettingsVersion);
-    seed_->setValue(settings.value(QStringLiteral("seed"), seed_->value()).toInt());
-    max_tokens_->setValue(settings.value(QStringLiteral("maxTokens"), max_tokens_->value()).toInt());
-    temperature_->setValue(settings.value(QStringLiteral("temperature"), temperature_->value()).toDouble());
+    ComparisonState state = comparison_->state();
+    SamplerSettings& sampler = state.inputs.sampler;
+    sampler.seed = settings.value(QStringLiteral("seed"), 42).toULongLong();
+    sampler.temperature = settings.value(QStringLiteral("temperature"), 0.0).toDouble();
+    sampler.top_k = settings.value(QStringLiteral("topK"), 0).toInt();
+    sampler.top_p = settings.value(QStringLiteral("topP"), 1.0).toDouble();
+    sampler.min_p = settings.value(QStringLiteral("minP"), 0.0).toDouble();
+    sampler.repeat_penalty = settings.value(QStringLiteral("repeatPenalty"), 1.0).toDouble();
+    state.inputs.max_tokens = settings.value(QStringLiteral("maxTokens"), state.inputs.max_tokens).toInt();
+    state.inputs.stop_text = settings.value(QStringLiteral("stopText")).toString();
+    if (validateSampler(sampler).ok() && state.inputs.max_tokens > 0) comparison_->restore(state);
 }
 
 void MainWindow::writeSettings() const
@@ -218,9 +259,15 @@ void MainWindow::writeSettings() const
     settings.setValue(QStringLiteral("version"), kSettingsVersion);
     settings.setValue(QStringLiteral("geometry"), saveGeometry());
     settings.setValue(QStringLiteral("windowState"), saveState(kSettingsVersion));
-    settings.setValue(QStringLiteral("seed"), seed_->value());
-    settings.setValue(QStringLiteral("maxTokens"), max_tokens_->value());
-    settings.setValue(QStringLiteral("temperature"), temperature_->value());
+    const RunInputs& inputs = comparison_->inputs();
+    settings.setValue(QStringLiteral("seed"), static_cast<qulonglong>(inputs.sampler.seed));
+    settings.setValue(QStringLiteral("temperature"), inputs.sampler.temperature);
+    settings.setValue(QStringLiteral("topK"), inputs.sampler.top_k);
+    settings.setValue(QStringLiteral("topP"), inputs.sampler.top_p);
+    settings.setValue(QStringLiteral("minP"), inputs.sampler.min_p);
+    settings.setValue(QStringLiteral("repeatPenalty"), inputs.sampler.repeat_penalty);
+    settings.setValue(QStringLiteral("maxTokens"), inputs.max_tokens);
+    settings.setValue(QStringLiteral("stopText"), inputs.stop_text);
 }
 
 void MainWindow::closeEvent(QCloseEvent* event)

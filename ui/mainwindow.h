@@ -1,14 +1,14 @@
 // The window: makes the views, gives them actions, and remembers how they were arranged.
 #pragma once
 
-#include <QDoubleSpinBox>
+#include <QComboBox>
 #include <QMainWindow>
 #include <QProgressBar>
-#include <QSpinBox>
 #include <QToolButton>
 
 #include "ui/comparison.h"
 #include "ui/engineservice.h"
+#include "ui/pace.h"
 #include "ui/selection.h"
 
 class QDockWidget;
@@ -19,8 +19,10 @@ namespace flextron::ui {
 class ElidedLabel;
 class HeatmapView;
 class ModelCard;
+class PaneArea;
 class PaneView;
 class PromptPanel;
+class SamplingPanel;
 class SubNetworkPanel;
 
 class MainWindow final : public QMainWindow {
@@ -45,11 +47,18 @@ public:
     [[nodiscard]] SubNetworkPanel* subNetworkPanel() const { return sub_network_; }
     [[nodiscard]] PromptPanel* promptPanel() const { return prompt_; }
     [[nodiscard]] HeatmapView* heatmap() const { return heatmap_; }
-    [[nodiscard]] PaneView* paneView(PaneSlot slot) const { return panes_[static_cast<std::size_t>(slot)]; }
+    [[nodiscard]] PaneView* paneView(PaneSlot slot) const;
+    [[nodiscard]] PaneArea* paneArea() const { return pane_area_; }
+    [[nodiscard]] SamplingPanel* samplingPanel() const { return sampling_; }
+    [[nodiscard]] Pace* pace() const { return pace_; }
     [[nodiscard]] QString statusText() const;
+    /// A text file's content becomes the prompt.
+    void openText(const QString& file);
 
 private:
+    QAction* makeAction(const char* name, const QString& text, const QKeySequence& key, const QString& help);
     void makeActions();
+    void makeCompareActions();
     void makeMenus();
     void makeToolBar();
     void makeViews();
@@ -63,6 +72,7 @@ private:
     void showModels(const std::vector<ModelListEntry>& models);
     void showLatencyStatus();
     void chooseFolder();
+    void chooseText();
     void showAbout();
     void readSettings();
     void writeSettings() const;
@@ -74,6 +84,7 @@ private:
     EngineService* service_;
     Comparison* comparison_;
     Selection* selection_;
+    Pace* pace_;
     bool measure_in_background_ = true;
     std::vector<ModelListEntry> models_;
 
@@ -90,15 +101,20 @@ private:
     QAction* reset_zoom_action_ = nullptr;
     QAction* full_action_ = nullptr;
     QAction* about_action_ = nullptr;
+    QAction* read_action_ = nullptr;
+    QAction* open_text_action_ = nullptr;
+    QAction* pin_action_ = nullptr;
+    QAction* measure_alone_action_ = nullptr;
+    QAction* replay_action_ = nullptr;
+    QAction* step_action_ = nullptr;
     QMenu* recent_menu_ = nullptr;
     QMenu* bundled_menu_ = nullptr;
     QMenu* view_menu_ = nullptr;
-    QSpinBox* seed_ = nullptr;
-    QSpinBox* max_tokens_ = nullptr;
-    QDoubleSpinBox* temperature_ = nullptr;
+    QComboBox* pace_box_ = nullptr;
 
     PromptPanel* prompt_ = nullptr;
-    std::array<PaneView*, kPaneSlots> panes_{};
+    PaneArea* pane_area_ = nullptr;
+    SamplingPanel* sampling_ = nullptr;
     SubNetworkPanel* sub_network_ = nullptr;
     ModelCard* model_card_ = nullptr;
     HeatmapView* heatmap_ = nullptr;

@@ -1,8 +1,6 @@
 // What the window is made of: actions, menus, tool bar, views, status bar.
 #include "ui/mainwindow.h"
 
-#include <limits>
-
 #include <QAction>
 #include <QApplication>
 #include <QClipboard>
@@ -12,7 +10,6 @@
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QScreen>
-#include <QSplitter>
 #include <QStatusBar>
 #include <QToolBar>
 #include <QVBoxLayout>
@@ -21,24 +18,31 @@
 #include "ui/heatmapview.h"
 #include "ui/icons.h"
 #include "ui/modelcard.h"
-#include "ui/paneview.h"
+#include "ui/panearea.h"
 #include "ui/promptpanel.h"
+#include "ui/samplingpanel.h"
 #include "ui/statusline.h"
 #include "ui/subnetworkpanel.h"
 
 namespace flextron::ui {
 
+QAction* MainWindow::makeAction(const char* name, const QString& text, const QKeySequence& key, const QString& help)
+{
+    auto* action = new QAction(text, this);
+    action->setObjectName(QLatin1String(name));
+    action->setShortcut(key);
+    action->setStatusTip(help);
+    action->setWhatsThis(help);
+    action->setToolTip(key.isEmpty() ? help
+                                     : QStringLiteral("%1 (%2)").arg(help, key.toString(QKeySequence::NativeText)));
+    addAction(action);
+    return action;
+}
+
 void MainWindow::makeActions()
 {
     const auto make = [this](const char* name, const QString& text, const QKeySequence& key, const QString& help) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setShortcut(key);
-        action->setStatusTip(help);
-        action->setToolTip(key.isEmpty() ? help
-                                         : QStringLiteral("%1 (%2)").arg(help, key.toString(QKeySequence::NativeText)));
-        addAction(action);
-        return action;
+        return makeAction(name, text, key, help);
     };
     open_action_ = make("open", tr("&Open Model…"), QKeySequence::Open, tr("Open a folder with a Hugging Face model"));
     quit_action_ = make("quit", tr("&Quit"), QKeySequence::Quit, tr("Close the program"));
@@ -79,10 +83,37 @@ void MainWindow::makeActions()
     connect(about_action_, &QAction::triggered, this, &MainWindow::showAbout);
 }
 
+void MainWindow::makeCompareActions()
+{
+    open_text_action_ = makeAction("openText", tr("Open &Text…"), Qt::CTRL | Qt::SHIFT | Qt::Key_O,
+                                   tr("Put a text file into the prompt, to be read or gone on from"));
+    read_action_ = makeAction("read", tr("R&ead"), Qt::SHIFT | Qt::Key_F5,
+                              tr("Read the prompt's text through all panes and record every token; write nothing"));
+    pin_action_ = makeAction("pin", tr("&Pin This Target"), Qt::CTRL | Qt::Key_D,
+                             tr("Add a pane that keeps the slider's target"));
+    measure_alone_action_ = makeAction("measureAlone", tr("&Measure Each Pane Alone"), {},
+                                       tr("Let each pane write a few tokens by itself, and show its own speed"));
+    replay_action_ = makeAction("replay", tr("Re&play"), Qt::Key_F6,
+                                tr("Show again how the texts came, each pane at its own speed"));
+    step_action_ = makeAction("step", tr("One &Token"), Qt::Key_F10, tr("Show one more token of every pane"));
+    connect(open_text_action_, &QAction::triggered, this, &MainWindow::chooseText);
+    connect(read_action_, &QAction::triggered, comparison_, &Comparison::read);
+    connect(pin_action_, &QAction::triggered, comparison_, &Comparison::addPin);
+    connect(measure_alone_action_, &QAction::triggered, comparison_, &Comparison::measureAlone);
+    connect(replay_action_, &QAction::triggered, this, [this] {
+        if (pace_->mode() == Pace::Mode::Off) pace_->setMode(Pace::Mode::Real);
+        else pace_->restart();
+    });
+    connect(step_action_, &QAction::triggered, this, [this] {
+        pace_->setMode(Pace::Mode::Step);
+        pace_->step();
+    });
+}
+
 void MainWindow::makeMenus()
 {
     QMenu* file = menuBar()->addMenu(tr("&File"));
-    file->addAction(open_action_);
+    file->addActions({open_action_, open_text_action_});
     recent_menu_ = file->addMenu(tr("Open &Recent"));
     file->addSeparator();
     file->addAction(quit_action_);
@@ -96,7 +127,9 @@ void MainWindow::makeMenus()
     bundled_menu_ = model->addMenu(tr("&Bundled"));
     model->addActions({cancel_load_action_, measure_action_, cancel_measure_action_});
     QMenu* run = menuBar()->addMenu(tr("&Run"));
-    run->addActions({run_action_, stop_action_, full_action_});
+    run->addActions({run_action_, read_action_, stop_action_, step_action_, replay_action_, full_action_});
+    QMenu* compare = menuBar()->addMenu(tr("&Compare"));
+    compare->addActions({pin_action_, measure_alone_action_});
     QMenu* help = menuBar()->addMenu(tr("&Help"));
     help->addAction(about_action_);
     QAction* about_qt = help->addAction(tr("About &Qt"));
@@ -110,16 +143,13 @@ void MainWindow::makeToolBar()
     bar->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     const int icon = fontMetrics().height();
     bar->setIconSize({icon, icon});
-    bar->addActions({open_action_, run_action_, stop_action_});
+    bar->addActions({open_action_, run_action_, read_action_, stop_action_, step_action_});
     bar->addSeparator();
-    const auto add = [this, bar](const QString& text, QAbstractSpinBox* box, const QString& help) {
+    const auto add = [this, bar](const QString& text, QWidget* box) {
         auto* label = new QLabel(text);
         label->setBuddy(box);
         label->setMinimumWidth(label->sizeHint().width() +
                                fontMetrics().averageCharWidth()); // else its last letter is cut
-        box->setAccessibleName(QString(text).remove(QLatin1Char('&')));
-        box->setToolTip(help);
-        box->setKeyboardTracking(false);
         auto* pair = new QWidget;
         auto* layout = new QHBoxLayout(pair);
         const int gap = fontMetrics().averageCharWidth();
@@ -128,22 +158,22 @@ void MainWindow::makeToolBar()
         layout->addWidget(box);
         bar->addWidget(pair);
     };
-    max_tokens_ = new QSpinBox;
-    max_tokens_->setRange(1, 4096);
-    max_tokens_->setValue(64);
-    add(tr("&Tokens"), max_tokens_, tr("How many new tokens to write at most"));
-    temperature_ = new QDoubleSpinBox;
-    temperature_->setRange(0.0, 5.0);
-    temperature_->setSingleStep(0.1);
-    temperature_->setSpecialValueText(tr("0 (greedy)"));
-    add(tr("Temper&ature"), temperature_, tr("0 takes the most probable token each time; higher values vary more"));
-    seed_ = new QSpinBox;
-    seed_->setRange(0, std::numeric_limits<int>::max());
-    seed_->setValue(42);
-    add(tr("See&d"), seed_, tr("The same seed gives the same text. Without effect at temperature 0."));
-    connect(max_tokens_, &QSpinBox::valueChanged, this, &MainWindow::applyInputs);
-    connect(temperature_, &QDoubleSpinBox::valueChanged, this, &MainWindow::applyInputs);
-    connect(seed_, &QSpinBox::valueChanged, this, &MainWindow::applyInputs);
+    pace_box_ = new QComboBox;
+    pace_box_->setObjectName(QStringLiteral("pace"));
+    pace_box_->setAccessibleName(tr("Pace"));
+    pace_box_->setToolTip(tr("How the texts are shown: as they come, or replayed at the speed that each pane would have "
+                             "alone, so that a difference can be seen"));
+    pace_box_->addItem(tr("as it comes"), static_cast<int>(Pace::Mode::Off));
+    pace_box_->addItem(tr("real: each pane's own speed"), static_cast<int>(Pace::Mode::Real));
+    pace_box_->addItem(tr("10 times slower"), static_cast<int>(Pace::Mode::Slow10));
+    pace_box_->addItem(tr("50 times slower"), static_cast<int>(Pace::Mode::Slow50));
+    pace_box_->addItem(tr("step by step"), static_cast<int>(Pace::Mode::Step));
+    add(tr("Pace"), pace_box_);
+    add(tr("See&d"), sampling_->seed());
+    connect(pace_box_, &QComboBox::activated, this,
+            [this] { pace_->setMode(static_cast<Pace::Mode>(pace_box_->currentData().toInt())); });
+    connect(pace_, &Pace::modeChanged, this,
+            [this] { pace_box_->setCurrentIndex(pace_box_->findData(static_cast<int>(pace_->mode()))); });
 }
 
 QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWidget* view)
@@ -158,37 +188,38 @@ QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWid
 void MainWindow::makeViews()
 {
     prompt_ = new PromptPanel(service_);
-    for (const PaneSlot slot : {PaneSlot::Full, PaneSlot::Live}) {
-        panes_[static_cast<std::size_t>(slot)] = new PaneView(slot, service_, comparison_, selection_, run_action_);
-    }
-    auto* panes = new QSplitter(Qt::Horizontal);
-    for (PaneView* pane : panes_) panes->addWidget(pane);
-    panes->setChildrenCollapsible(false);
+    pane_area_ = new PaneArea(service_, comparison_, selection_, pace_, run_action_, pin_action_);
     auto* central = new QWidget;
     auto* layout = new QVBoxLayout(central);
     layout->addWidget(prompt_);
-    layout->addWidget(panes, 1);
+    layout->addWidget(pane_area_, 1);
     setCentralWidget(central);
     connect(prompt_, &PromptPanel::promptChanged, this, &MainWindow::applyInputs);
     prompt_->editor()->setFocus();
 
     sub_network_ = new SubNetworkPanel(service_, comparison_, open_action_);
+    sampling_ = new SamplingPanel(comparison_);
+    connect(sampling_, &SamplingPanel::edited, this, &MainWindow::applyInputs);
     model_card_ = new ModelCard(service_, open_action_, cancel_load_action_);
     heatmap_ = new HeatmapView(service_, comparison_, selection_, run_action_);
     addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), sub_network_);
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
     addDock(QStringLiteral("heatmapDock"), tr("Widths by token and layer"), heatmap_);
+    addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
 }
 
 void MainWindow::resetLayout()
 {
     setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
-    constexpr std::array areas{Qt::LeftDockWidgetArea, Qt::LeftDockWidgetArea, Qt::BottomDockWidgetArea};
+    constexpr std::array areas{Qt::LeftDockWidgetArea, Qt::LeftDockWidgetArea, Qt::BottomDockWidgetArea,
+                               Qt::LeftDockWidgetArea};
     for (std::size_t i = 0; i < docks_.size(); ++i) {
         docks_[i]->setFloating(false);
         addDockWidget(areas[i], docks_[i]);
         docks_[i]->show();
     }
+    tabifyDockWidget(docks_[1], docks_[3]);
+    docks_[1]->raise();
     const QSize room = screen()->availableSize();
     resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
            std::min(room.height(), fontMetrics().height() * 52));
@@ -224,6 +255,12 @@ void MainWindow::updateActions()
     run_action_->setEnabled(comparison_->canRun());
     stop_action_->setEnabled(service_->running() || service_->loading());
     full_action_->setEnabled(model);
+    read_action_->setEnabled(comparison_->canRun());
+    pin_action_->setEnabled(model && comparison_->canAddPin());
+    const bool written = comparison_->pane(PaneSlot::Full).complete();
+    measure_alone_action_->setEnabled(written && !service_->running());
+    replay_action_->setEnabled(written && !service_->running());
+    step_action_->setEnabled(written && !service_->running());
     cancel_load_action_->setEnabled(service_->loading());
     measure_action_->setEnabled(model && !service_->measureWanted());
     cancel_measure_action_->setEnabled(service_->measureWanted());

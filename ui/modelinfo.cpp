@@ -51,6 +51,7 @@ ModelInfoPtr describeModel(const LoadedModel& model)
     info->checkpoint = model.checkpoint;
     info->preparation = preparationOf(*model.checkpoint);
     if (model.tokenizer) info->tokenizer = QString::fromStdString(model.tokenizer->kind());
+    info->vocabulary = model.tokenizer;
     info->tokenizer_problem = QString::fromStdString(model.tokenizer_problem);
     info->backend = QString::fromStdString(model.backend->description());
     info->weight_bytes = model.backend->weightBytes();

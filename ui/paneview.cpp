@@ -1,13 +1,19 @@
 #include "ui/paneview.h"
 
+#include <algorithm>
+
 #include <QAction>
 #include <QEvent>
 #include <QHBoxLayout>
+#include <QInputDialog>
 #include <QLocale>
+#include <QMenu>
 #include <QVBoxLayout>
 
 #include "ui/colors.h"
 #include "ui/format.h"
+#include "ui/panemath.h"
+#include "ui/splitcard.h"
 
 namespace flextron::ui {
 
@@ -18,6 +24,7 @@ QString stopReasonText(const std::string& reason)
     if (reason == "max_tokens") return PaneView::tr("limit reached");
     if (reason == "stop_id") return PaneView::tr("the model ended its text");
     if (reason == "stop_text") return PaneView::tr("stop text reached");
+    if (reason == "read") return PaneView::tr("read to the end");
     if (reason == "context") return PaneView::tr("the context is full");
     return PaneView::tr("done");
 }
@@ -25,22 +32,29 @@ QString stopReasonText(const std::string& reason)
 } // namespace
 
 PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison, Selection* selection,
-                   QAction* run_action, QWidget* parent)
+                   Pace* pace, QAction* run_action, QWidget* parent)
     : QWidget(parent)
     , slot_(slot)
     , service_(service)
     , comparison_(comparison)
+    , selection_(selection)
+    , pace_(pace)
     , run_action_(run_action)
     , title_(new QLabel)
     , detail_(new QLabel)
     , text_(new TokenTextView)
     , page_(new StatePage(text_))
     , footer_(new QLabel)
-    , split_(new QLabel)
+    , split_(new QToolButton)
+    , pin_menu_(new QToolButton)
 {
     const bool full = slot == PaneSlot::Full;
-    text_->setObjectName(full ? QStringLiteral("fullText") : QStringLiteral("liveText"));
-    text_->setAccessibleName(full ? tr("Text of the full model") : tr("Text of the live sub-network"));
+    text_->setObjectName(full                     ? QStringLiteral("fullText")
+                         : slot == PaneSlot::Live ? QStringLiteral("liveText")
+                                                  : QStringLiteral("pinText%1").arg(static_cast<int>(slot)));
+    text_->setAccessibleName(full                     ? tr("Text of the full model")
+                             : slot == PaneSlot::Live ? tr("Text of the live sub-network")
+                                                      : tr("Text of a pinned sub-network"));
     QFont strong = font();
     strong.setBold(true);
     title_->setFont(strong);
@@ -48,17 +62,21 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     detail_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     split_->setFont(strong);
     split_->setToolTip(
-        tr("The first new token at which this text leaves the full model's, counted from the prompt's end."));
+        tr("The first new token at which this text leaves the full model's, counted from the prompt's end. Press to "
+           "see what either held for likely."));
+    split_->setAutoRaise(true);
+    split_->setAccessibleName(tr("Where the text leaves the full model's"));
+    makePinMenu();
     footer_->setWordWrap(true);
-    footer_->setToolTip(tr("Measured in this run, over this pane's own share of each step: tokens a second and the "
-                           "median time of a token after the first, and the time to the first."));
     footer_->setMinimumHeight(2 * fontMetrics().lineSpacing());
     footer_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
 
     auto* heading = new QHBoxLayout;
+    title_->setMinimumHeight(pin_menu_->sizeHint().height()); // headings are as high with buttons as without
     heading->addWidget(title_);
     heading->addWidget(detail_, 1);
     heading->addWidget(split_);
+    heading->addWidget(pin_menu_);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(fontMetrics().height() / 4);
@@ -76,6 +94,9 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     connect(comparison_, &Comparison::paneChanged, this, [this](PaneSlot which) {
         if (which == slot_) refresh();
     });
+    connect(comparison_, &Comparison::panesChanged, this, &PaneView::refresh);
+    connect(pace_, &Pace::shownChanged, this, &PaneView::showShown);
+    connect(split_, &QToolButton::clicked, this, &PaneView::showSplit);
     connect(comparison_, &Comparison::divergenceChanged, this, &PaneView::showDivergence);
     connect(service_, &EngineService::busyChanged, this, &PaneView::refresh);
     connect(service_, &EngineService::modelChanged, this, &PaneView::refresh);
@@ -87,13 +108,42 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     rebuild();
 }
 
+void PaneView::makePinMenu()
+{
+    pin_menu_->setAutoRaise(true);
+    pin_menu_->setText(QStringLiteral("…"));
+    pin_menu_->setAccessibleName(tr("This pane"));
+    pin_menu_->setToolTip(tr("Rename or remove this pane, or put the slider here"));
+    pin_menu_->setPopupMode(QToolButton::InstantPopup);
+    pin_menu_->setVisible(slot_ != PaneSlot::Full && slot_ != PaneSlot::Live);
+    auto* menu = new QMenu(pin_menu_);
+    connect(menu->addAction(tr("&Rename…")), &QAction::triggered, this, [this] {
+        auto* dialog = new QInputDialog(this);
+        dialog->setAttribute(Qt::WA_DeleteOnClose);
+        dialog->setWindowTitle(tr("Rename the pane"));
+        dialog->setLabelText(tr("Name:"));
+        dialog->setTextValue(comparison_->paneName(slot_));
+        connect(dialog, &QInputDialog::textValueSelected, this,
+                [this](const QString& name) { comparison_->renamePin(slot_, name.trimmed()); });
+        dialog->open();
+    });
+    connect(menu->addAction(tr("Put the &Slider Here")), &QAction::triggered, this,
+            [this] { comparison_->commitTarget(comparison_->choice(slot_).target); });
+    connect(menu->addAction(tr("Re&move")), &QAction::triggered, this, [this] { comparison_->removePin(slot_); });
+    pin_menu_->setMenu(menu);
+}
+
+SplitCard* PaneView::showSplit()
+{
+    if (split_card_ == nullptr) split_card_ = new SplitCard(service_, comparison_, selection_, this);
+    split_card_->showFor(slot_, split_);
+    return split_card_;
+}
+
 void PaneView::rebuild()
 {
     text_->reset();
-    const PaneData& pane = comparison_->pane(slot_);
-    for (int i = 0; i < static_cast<int>(pane.pieces.size()); ++i) {
-        text_->append(i, pane.pieces[static_cast<std::size_t>(i)], i < pane.prompt_tokens);
-    }
+    showShown();
     showDivergence();
     refresh();
 }
@@ -103,36 +153,87 @@ void PaneView::grow(const PaneBatch& batch)
     for (const TokenText& piece : batch.texts) text_->append(piece.record, piece.text, false);
 }
 
+// A replay shows fewer tokens than there are.
+void PaneView::showShown()
+{
+    const PaneData& pane = comparison_->pane(slot_);
+    const int shown = pace_->shown(slot_);
+    if (shown < text_->tokens()) text_->reset();
+    for (int i = text_->tokens(); i < shown; ++i)
+        text_->append(i, pane.pieces[static_cast<std::size_t>(i)], i < pane.prompt_tokens);
+    if (shown == static_cast<int>(pane.pieces.size())) showDivergence();
+    footer_->setText(footerLine());
+}
+
 QString PaneView::titleText() const
 {
-    return slot_ == PaneSlot::Full ? tr("Full model") : tr("Live");
+    return comparison_->paneName(slot_);
+}
+
+QStringList PaneView::measuredParts() const
+{
+    const PaneData& pane = comparison_->pane(slot_);
+    const QLocale locale;
+    const auto rate = [&locale](double per_second) { return locale.toString(per_second, 'f', per_second < 10 ? 1 : 0); };
+    QStringList parts;
+    if (pane.inputs.mode == RunMode::Read) {
+        const ReadSummary summary = readSummary(pane.trace);
+        if (summary.tokens == 0) return parts;
+        parts << tr("%1 read").arg(formatTokens(summary.tokens));
+        if (summary.predicted > 0)
+            parts << tr("loss %1 nats a token").arg(locale.toString(summary.mean_nll, 'f', 3));
+        if (summary.tokens_per_second > 0) parts << tr("%1 tok/s").arg(rate(summary.tokens_per_second));
+        return parts;
+    }
+    const PaneTiming& timing = pane.timing;
+    if (timing.new_tokens == 0) return parts;
+    parts << formatTokens(timing.new_tokens);
+    // The panes share a step: what one takes alone is another question, answered by a measurement or by the table.
+    constexpr double kMsPerSecond = 1000;
+    const ModelInfoPtr& model = service_->model();
+    const auto by_table = model && model->latency ? soloMs(pane.trace, pane.prompt_tokens, *model->latency)
+                                                  : std::optional<double>();
+    if (pane.solo_ms && *pane.solo_ms > 0) parts << tr("alone %1 tok/s, measured").arg(rate(kMsPerSecond / *pane.solo_ms));
+    else if (by_table && *by_table > 0)
+        parts << tr("alone %1 tok/s, predicted from the table").arg(rate(kMsPerSecond / *by_table));
+    else if (timing.tokens_per_second > 0) parts << tr("%1 tok/s in company").arg(rate(timing.tokens_per_second));
+    parts << tr("first %1").arg(formatMs(timing.ttft_ms));
+    if (timing.new_tokens > 1) parts << tr("p50 %1, p95 %2").arg(formatMs(timing.p50_ms), formatMs(timing.p95_ms));
+    return parts;
+}
+
+QString PaneView::agreementText() const
+{
+    const auto& agreement = comparison_->pane(slot_).agreement;
+    if (!agreement || agreement->tokens == 0) return {};
+    const QLocale locale;
+    return tr("agrees with full %1 ± %2 %, KL %3 ± %4, n %5")
+        .arg(locale.toString(100 * agreement->agreement, 'f', 0), locale.toString(100 * agreement->agreement_stderr, 'f', 0),
+             locale.toString(agreement->kl_to_full, 'f', 3), locale.toString(agreement->kl_stderr, 'f', 3),
+             locale.toString(static_cast<qlonglong>(agreement->tokens)));
 }
 
 QString PaneView::footerLine() const
 {
     const PaneData& pane = comparison_->pane(slot_);
-    const QLocale locale;
-    QStringList parts;
-    const PaneTiming& timing = pane.timing;
-    if (timing.new_tokens > 0) parts << formatTokens(timing.new_tokens);
-    if (timing.new_tokens > 1) {
-        parts
-            << tr("%1 tok/s").arg(locale.toString(timing.tokens_per_second, 'f', timing.tokens_per_second < 10 ? 1 : 0))
-            << tr("%1/token").arg(formatMs(timing.p50_ms));
+    QStringList parts = measuredParts();
+    if (pace_->replaying() && !pace_->ended(slot_)) {
+        const int slower = Pace::slowness(pace_->mode());
+        parts << (slower == 0   ? tr("step by step: F10")
+                  : slower == 1 ? tr("replayed at its own speed")
+                                : tr("replayed %1 times slower").arg(QLocale().toString(slower)));
+        return parts.join(QStringLiteral("  ·  "));
     }
-    if (timing.new_tokens > 0) parts << tr("first %1").arg(formatMs(timing.ttft_ms));
-    // The panes share a step, and with it the reading of the weights: only the table knows what one alone would take.
-    if (timing.new_tokens > 0 && pane.plan.predicted_ms)
-        parts << tr("alone %1/token (predicted)").arg(formatMs(*pane.plan.predicted_ms));
     switch (pane.state) {
     case PaneState::Empty:
     case PaneState::Failed: break;
     case PaneState::Waiting: parts << tr("starting…"); break;
-    case PaneState::Reading: parts << tr("reading the prompt…"); break;
+    case PaneState::Reading: parts << tr("reading…"); break;
     case PaneState::Writing: parts << (pane.preview ? tr("preview…") : tr("writing…")); break;
     case PaneState::Done: parts << (pane.preview ? tr("preview") : stopReasonText(pane.trace.stop_reason)); break;
     case PaneState::Stopped: parts << tr("stopped"); break;
     }
+    if (const QString agreement = agreementText(); !agreement.isEmpty()) parts << agreement;
     return parts.join(QStringLiteral("  ·  "));
 }
 
@@ -152,6 +253,12 @@ void PaneView::refresh()
     }
     detail_->setToolTip(detail_->text());
     footer_->setText(footerLine());
+    footer_->setToolTip(
+        tr("%1\n\nTime to the first token, and the median and the 95th percentile of a token after it, are measured in "
+           "this run, over the pane's own part of each step. Alone: what the pane takes by itself. Agreement: how often "
+           "the most probable token is the full model's, both reading the full model's text; KL: how far the "
+           "probabilities are from the full model's, in nats.")
+            .arg(footer_->text()));
 
     if (pane.state == PaneState::Failed) {
         page_->showError(tr("The run failed"), pane.error, run_action_);
@@ -165,6 +272,8 @@ void PaneView::refresh()
         page_->showEmpty(tr("No model"), tr("Open a model; its text appears here."));
     } else if (slot_ == PaneSlot::Full) {
         page_->showEmpty(tr("Nothing written yet"), tr("Here the whole model writes: the baseline."), run_action_);
+    } else if (slot_ != PaneSlot::Live) {
+        page_->showEmpty(tr("Nothing written yet"), tr("A pin keeps its target while the slider moves."), run_action_);
     } else {
         page_->showEmpty(tr("Nothing written yet"),
                          tr("Here a smaller member of the same model writes. Drag the latency slider, or run."),
@@ -178,17 +287,18 @@ void PaneView::showDivergence()
         split_->hide();
         return;
     }
-    const auto at = comparison_->divergence();
+    const auto at = comparison_->divergence(slot_);
     split_->setVisible(at.has_value());
-    text_->setMarkedToken(at ? comparison_->pane(slot_).prompt_tokens + *at : -1);
+    text_->setMarkedToken(comparison_->splitRecord(slot_).value_or(-1));
     if (at) split_->setText(tr("split at token %1").arg(QLocale().toString(*at + 1)));
 }
 
 void PaneView::showSelection(const SelectionState& state)
 {
     // The same place in the other pane is the same token only before the texts part.
-    const auto split = comparison_->divergence();
-    const int common = comparison_->pane(slot_).prompt_tokens + split.value_or(text_->tokens());
+    const PaneSlot other = slot_ == PaneSlot::Full ? state.pane : slot_;
+    const int common = std::min(comparison_->splitRecord(other).value_or(text_->tokens()),
+                                comparison_->splitRecord(state.pane).value_or(text_->tokens()));
     const bool here = state.pane == slot_ || (state.primary >= 0 && state.primary < common);
     if (!here || state.tokens.empty()) text_->setSelectedTokens(-1, -1);
     else text_->setSelectedTokens(*state.tokens.begin(), *state.tokens.rbegin());
@@ -203,7 +313,7 @@ void PaneView::changeEvent(QEvent* event)
 void PaneView::updateColors()
 {
     QPalette colors = palette();
-    colors.setColor(QPalette::WindowText, cautionColor(palette()));
+    colors.setColor(QPalette::ButtonText, cautionColor(palette()));
     split_->setPalette(colors);
     colors.setColor(QPalette::WindowText, quietColor(palette()));
     detail_->setPalette(colors);

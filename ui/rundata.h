@@ -1,6 +1,7 @@
 // What crosses the border between the engine's thread and the window: plain values, copied or shared read-only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,15 +18,18 @@
 #include "engine/latency/latency_table.h"
 #include "engine/model/checkpoint.h"
 #include "engine/routing/target.h"
+#include "engine/text/tokenizer.h"
 
 namespace flextron::ui {
 
 /// Tells runs apart; ids grow and are never used again. 0 = none.
 using RunId = std::uint64_t;
 
-/// The panes of first light. Panes of a run are a subset of these.
-enum class PaneSlot { Full = 0, Live = 1 };
-inline constexpr int kPaneSlots = 2;
+/// A pane's place, which is its own for as long as it is there: the baseline (always the full model), the pane that
+/// follows the slider, and pins that hold a target. Full and Live are always there.
+enum class PaneSlot : int { Full = 0, Live = 1, PinA = 2, PinB = 3, PinC = 4, PinD = 5 };
+inline constexpr int kPaneSlots = 6;
+inline constexpr std::array kPinSlots{PaneSlot::PinA, PaneSlot::PinB, PaneSlot::PinC, PaneSlot::PinD};
 
 /// How far a model has been prepared for being narrowed: what the window may promise.
 enum class Preparation {
@@ -41,6 +45,7 @@ struct ModelInfo {
     Preparation preparation = Preparation::None;
     QString tokenizer;         ///< kind; empty without one
     QString tokenizer_problem; ///< why there is none
+    std::shared_ptr<const Tokenizer> vocabulary; ///< immutable and safe from any thread; null without one
     QString backend;           ///< Backend::description()
     std::int64_t weight_bytes = 0;
     Device device;
@@ -56,18 +61,38 @@ struct ModelInfo {
 };
 using ModelInfoPtr = std::shared_ptr<const ModelInfo>;
 
-/// What a comparison is asked to do. Panes with equal inputs write the same text.
+enum class RunMode {
+    Write, ///< go on from the prompt
+    Read,  ///< read the prompt's text, teacher-forced, of any length; nothing is written
+};
+
+/// What a comparison is asked to do. Panes with equal inputs and equal choices write the same text.
 struct RunInputs {
     QString prompt;
     SamplerSettings sampler;
     int max_tokens = 64;
+    QString stop_text; ///< a pane ends before it; empty for none
+    RunMode mode = RunMode::Write;
     bool operator==(const RunInputs&) const = default;
+};
+
+/// How a pane gets its widths.
+struct PaneChoice {
+    Target target;
+    std::shared_ptr<const Overrides> overrides; ///< may be null
+};
+
+struct PaneRequest {
+    PaneSlot slot = PaneSlot::Live;
+    PaneChoice choice; ///< Full: the full model, whatever stands here
+    QString name;
+    std::vector<TokenId> branch; ///< what the pane goes on from in place of the prompt; empty for the prompt
 };
 
 struct RunRequest {
     RunInputs inputs;
-    std::vector<PaneSlot> panes; ///< at least one; Full is always the full model
-    Target target;               ///< of the live pane
+    std::vector<PaneRequest> panes; ///< at least one
+    int limit = 0;                  ///< of a preview: tokens to write or to read at most; 0 for no other than the inputs'
 };
 
 /// What a target became: the engine's answer, not the user's wish.
@@ -84,13 +109,13 @@ struct PlanInfo {
 /// A pane as it stands before its first step.
 struct PaneStart {
     PaneSlot slot = PaneSlot::Live;
-    Trace trace; ///< header and the prompt's records
+    Trace trace; ///< header and the records of what is given
     PlanInfo plan;
+    std::vector<QString> pieces; ///< what is given, cut into its tokens' text; BOS is empty
 };
 
 struct RunStart {
     std::vector<PaneStart> panes;
-    std::vector<QString> prompt_pieces; ///< the prompt cut into its tokens' text; BOS is empty
 };
 
 /// New text, said by the token at `record`.
@@ -110,8 +135,15 @@ struct PaneBatch {
     std::string stop_reason;
 };
 
+/// A decode step that several panes share: what the machine does, which is no pane's own speed.
+struct SharedStep {
+    int panes = 0;      ///< in the step
+    double p50_ms = 0;  ///< a step, over those with this many panes; 0 before the second
+};
+
 struct RunBatch {
     std::vector<PaneBatch> panes;
+    SharedStep shared;
 };
 
 /// How a run ended. `cancelled` is no error: what was written stands.

@@ -10,6 +10,7 @@
 
 #include "ui/colors.h"
 #include "ui/format.h"
+#include "ui/panemath.h"
 
 namespace flextron::ui {
 
@@ -50,6 +51,7 @@ SubNetworkPanel::SubNetworkPanel(EngineService* service, Comparison* comparison,
         comparison_->setTarget(targetFor(driver_, requested_, routing()));
     });
     connect(service_, &EngineService::modelChanged, this, &SubNetworkPanel::setModel);
+    connect(comparison_, &Comparison::targetChanged, this, [this] { adopt(comparison_->target()); });
     connect(comparison_, &Comparison::paneChanged, this, [this](PaneSlot slot) {
         if (slot == PaneSlot::Live) showRunning();
     });
@@ -164,6 +166,30 @@ void SubNetworkPanel::setModel(const ModelInfoPtr& model)
 void SubNetworkPanel::setBudget(double share)
 {
     if (model_) follow(TargetAxis::Latency, std::clamp(share, stops(TargetAxis::Latency).front().share, 1.0), true);
+}
+
+void SubNetworkPanel::adopt(const Target& target)
+{
+    if (!model_ || sameTarget(target, targetFor(driver_, requested_, routing()))) return;
+    switch (target.kind) {
+    case Target::Kind::Full:
+        driver_ = TargetAxis::Latency;
+        requested_ = 1.0;
+        break;
+    case Target::Kind::Budget:
+        driver_ = TargetAxis::Latency;
+        requested_ = std::clamp(target.value, stops(driver_).front().share, 1.0);
+        break;
+    case Target::Kind::Parameters:
+        driver_ = TargetAxis::Parameters;
+        requested_ = std::clamp(target.value, static_cast<double>(stops(driver_).front().parameters),
+                                static_cast<double>(stops(driver_).back().parameters));
+        break;
+    default: return; // no place on these sliders: what runs is drawn, what was asked stays
+    }
+    if (const int at = routing_->findData(static_cast<int>(target.routing.value_or(Routing::Uniform))); at >= 0)
+        routing_->setCurrentIndex(at);
+    showTarget();
 }
 
 void SubNetworkPanel::follow(TargetAxis axis, double value, bool commit)

@@ -34,6 +34,8 @@ private:
     QWidget* makeForm();
     void setModel(const ModelInfoPtr& model);
     void follow(TargetAxis axis, double value, bool commit);
+    /// Another than this panel has set the target: undo, a session, a pin.
+    void adopt(const Target& target);
     void showTarget();
     void showRunning();
     void showCaution(bool narrower);

@@ -24,13 +24,17 @@ Inquiry<int>::Work untilCancelled()
     };
 }
 
-RunRequest request(int max_tokens, std::vector<PaneSlot> panes = {PaneSlot::Full, PaneSlot::Live})
+RunRequest request(int max_tokens, const std::vector<PaneSlot>& panes = {PaneSlot::Full, PaneSlot::Live})
 {
     RunRequest value;
     value.inputs.prompt = QString::fromLatin1(test::kPrompt);
     value.inputs.max_tokens = max_tokens;
-    value.panes = std::move(panes);
-    value.target.routing = Routing::Uniform;
+    for (const PaneSlot slot : panes) {
+        PaneRequest pane;
+        pane.slot = slot;
+        pane.choice.target.routing = Routing::Uniform;
+        value.panes.push_back(pane);
+    }
     return value;
 }
 
@@ -188,8 +192,8 @@ private slots:
     void aRunBringsEveryTokenOnceAndInOrder()
     {
         load();
-        std::array<Trace, kPaneSlots> traces;
-        std::array<QString, kPaneSlots> texts;
+        std::array<Trace, 2> traces;
+        std::array<QString, 2> texts;
         connect(service_.get(), &EngineService::runStarted, this, [&](RunId, const RunStart& start) {
             for (const PaneStart& pane : start.panes) traces[static_cast<std::size_t>(pane.slot)] = pane.trace;
         });
@@ -291,7 +295,7 @@ private slots:
         QSignalSpy finished(service_.get(), &EngineService::runFinished);
         service_->run(request(60));
         QTRY_VERIFY(live.records.size() > 20);
-        service_->retarget(budget(service_->model()->latency_stops.front().share));
+        service_->retarget({budget(service_->model()->latency_stops.front().share), nullptr});
         QVERIFY(retargeted.wait());
         QVERIFY(finished.wait(kLongMs));
         const auto plan = retargeted.at(0).at(1).value<PlanInfo>();
@@ -308,7 +312,7 @@ private slots:
         QSignalSpy failed(service_.get(), &EngineService::retargetFailed);
         QSignalSpy finished(service_.get(), &EngineService::runFinished);
         service_->run(request(40));
-        service_->retarget(budget(1e-6));
+        service_->retarget({budget(1e-6), nullptr});
         QVERIFY(failed.wait());
         QVERIFY(failed.at(0).at(1).value<Error>().message.find("floor") != std::string::npos);
         QVERIFY(finished.wait(kLongMs));

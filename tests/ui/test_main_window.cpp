@@ -147,6 +147,7 @@ private slots:
             QVERIFY(pane->text()->toPlainText().startsWith(QLatin1String(test::kPrompt)));
             QVERIFY(pane->footerText().startsWith(QLatin1String("20 tokens")));
             QVERIFY(pane->footerText().contains("tok/s"));
+            QVERIFY(pane->footerText().contains("p95"));
         }
     }
 

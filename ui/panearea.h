@@ -1,0 +1,38 @@
+// The panes side by side, and what they share.
+#pragma once
+
+#include <array>
+
+#include <QLabel>
+#include <QSplitter>
+#include <QWidget>
+
+#include "ui/comparison.h"
+#include "ui/paneview.h"
+
+namespace flextron::ui {
+
+/// Up to three panes in a row, six in two. A pane's view is made once and hidden while its place is empty.
+class PaneArea final : public QWidget {
+    Q_OBJECT
+
+public:
+    PaneArea(EngineService* service, Comparison* comparison, Selection* selection, Pace* pace, QAction* run_action,
+             QAction* pin_action, QWidget* parent = nullptr);
+
+    [[nodiscard]] PaneView* view(PaneSlot slot) const { return views_[static_cast<std::size_t>(slot)]; }
+    [[nodiscard]] QString sharedText() const { return shared_->text(); }
+
+private:
+    void arrange();
+    void showShared();
+
+    Comparison* comparison_;
+    std::array<PaneView*, kPaneSlots> views_{};
+    QSplitter* rows_;
+    QSplitter* upper_;
+    QSplitter* lower_;
+    QLabel* shared_;
+};
+
+} // namespace flextron::ui
