@@ -15,6 +15,7 @@ constexpr std::size_t kMaxLayers = 1 << 12;
 constexpr std::size_t kMaxWidth = 1 << 22;
 constexpr std::size_t kMaxChoices = 1 << 12;
 constexpr std::size_t kMaxStages = 1 << 12;
+constexpr std::size_t kMaxLosses = 1 << 16;
 
 /// The shortest decimal that reads back as the same float, as a double: 0.1 rather than 0.10000000149011612.
 double shortest(float value)
@@ -89,6 +90,21 @@ std::vector<double> parseBudgets(const JsonObject& json)
     return budgets;
 }
 
+RecordedLoss parseLoss(const JsonObject& json)
+{
+    json.allowOnly({"text", "routing", "budget", "cost", "loss", "standard_error", "tokens"});
+    return {json.text("text"),           json.text("routing"),           json.number("budget", 0, 1),
+            json.number("cost", 0, 1e3), json.number("loss", 0, 1e6),    json.number("standard_error", 0, 1e6),
+            json.integer("tokens", 0, INT64_MAX)};
+}
+
+Json lossToJson(const RecordedLoss& loss)
+{
+    return {{"text", loss.text}, {"routing", loss.routing}, {"budget", loss.budget},
+            {"cost", loss.cost}, {"loss", loss.loss},       {"standard_error", loss.standard_error},
+            {"tokens", loss.tokens}};
+}
+
 LayerSizes parseLayerSizes(const JsonObject& json)
 {
     json.allowOnly({"num_attention_heads", "num_key_value_heads", "intermediate_size"});
@@ -110,7 +126,7 @@ Result<FlextronRecord> parseFlextronRecord(std::string_view text, const std::fil
                               std::to_string(FlextronRecord::kFormatVersion),
                           "update Flextron Explorer");
         json.allowOnly({"format_version", "choices", "budget_list", "importance", "base_training_tokens", "stages",
-                        "layer_sizes"});
+                        "losses", "layer_sizes"});
         FlextronRecord record;
         const JsonObject choices = json.object("choices");
         choices.allowOnly({"mlp_int_list", "head_int_list"});
@@ -124,6 +140,8 @@ Result<FlextronRecord> parseFlextronRecord(std::string_view text, const std::fil
             record.stages.push_back(
                 {stage.text("name"), stage.integer("tokens", 0, INT64_MAX), stage.number("seconds", 0, 1e15)});
         }
+        for (std::size_t i = 0; json.has("losses") && i < json.array("losses", kMaxLosses).size(); ++i)
+            record.losses.push_back(parseLoss(json.element("losses", i)));
         for (std::size_t l = 0; l < json.array("layer_sizes", kMaxLayers).size(); ++l)
             record.layer_sizes.push_back(parseLayerSizes(json.element("layer_sizes", l)));
         return record;
@@ -135,6 +153,8 @@ std::string writeFlextronRecord(const FlextronRecord& record)
     Json stages = Json::array();
     for (const TrainingStage& stage : record.stages)
         stages.push_back({{"name", stage.name}, {"tokens", stage.tokens}, {"seconds", stage.seconds}});
+    Json losses = Json::array();
+    for (const RecordedLoss& loss : record.losses) losses.push_back(lossToJson(loss));
     Json layer_sizes = Json::array();
     for (const LayerSizes& sizes : record.layer_sizes)
         layer_sizes.push_back({{"num_attention_heads", sizes.num_attention_heads},
@@ -147,6 +167,7 @@ std::string writeFlextronRecord(const FlextronRecord& record)
         {"importance", record.importance ? importanceToJson(*record.importance) : Json(nullptr)},
         {"base_training_tokens", record.base_training_tokens},
         {"stages", stages},
+        {"losses", losses},
         {"layer_sizes", layer_sizes}};
     return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -13,23 +13,10 @@
 #include "engine/base/error.h"
 #include "engine/model/choice_sets.h"
 #include "engine/model/config.h"
+#include "engine/routing/router_network.h"
+#include "engine/routing/surrogate.h"
 
 namespace flextron {
-
-/// y = weight x + bias.
-struct LinearWeights {
-    int in = 0;
-    int out = 0;
-    std::vector<float> weight; ///< [out, in], row-major
-    std::vector<float> bias;   ///< [out]
-};
-
-/// Linear -> LeakyReLU(0.1) -> Linear.
-struct RouterNetwork {
-    static constexpr float kNegativeSlope = 0.1f;
-    LinearWeights hidden; ///< [router_inter_dim, inputs]
-    LinearWeights output; ///< [choices, router_inter_dim]
-};
 
 /// All routers of a model. Immutable once shared.
 struct Routers {
@@ -46,6 +33,8 @@ struct Routers {
     /// Static. Input: the target code [stops]; output: for layer 0 the head logits, then the MLP logits, then layer 1,
     /// ...
     std::optional<RouterNetwork> fixed;
+    /// What quality a choice of widths has; absent where none was trained.
+    std::optional<Surrogate> surrogate;
 
     [[nodiscard]] bool dynamic() const { return !mlp.empty(); }
 };
@@ -53,9 +42,6 @@ struct Routers {
 /// The requested share of full latency as a linear blend of the one-hots of its two neighbouring stops; outside the
 /// stops, the nearest.
 std::vector<float> targetCode(double budget, const std::vector<double>& budget_list);
-
-/// Logits [output.out] for one input [hidden.in]: the definition that every backend must agree with.
-std::vector<float> routerLogits(const RouterNetwork& router, const std::vector<float>& input);
 
 /// Softmax probabilities of `logits`.
 std::vector<float> softmax(const std::vector<float>& logits);

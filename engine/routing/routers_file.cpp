@@ -72,6 +72,10 @@ std::string describeRouters(const Routers& routers)
                  {"dynamic", routers.dynamic()},
                  {"static", routers.fixed.has_value()}};
     if (hidden_size) json["hidden_size"] = *hidden_size;
+    if (routers.surrogate)
+        json["surrogate"] = {{"inner_dim", routers.surrogate->network.hidden.out},
+                             {"full_loss", routers.surrogate->full_loss},
+                             {"relative_error", routers.surrogate->relative_error}};
     return json.dump();
 }
 
@@ -164,6 +168,14 @@ void checkBelongs(const JsonObject& json, const ModelConfig& config, const Choic
         fail("head_int_list", listString(own.head_int_list), listString(expected.head_int_list));
 }
 
+Surrogate readSurrogate(const Reader& reader, const JsonObject& json, int inputs)
+{
+    const JsonObject own = json.object("surrogate");
+    const auto inner = static_cast<int>(own.integer("inner_dim", 1, kMaxInner));
+    return {reader.network("surrogate", inputs, inner, 1), own.number("full_loss", 0, 1e6),
+            own.number("relative_error", 0, 1e6)};
+}
+
 Routers readNetworks(const SafetensorsFile& file, const JsonObject& json, const ModelConfig& config,
                      const ChoiceSets& choices)
 {
@@ -183,9 +195,10 @@ Routers readNetworks(const SafetensorsFile& file, const JsonObject& json, const 
             reader.network(networkName(layer, "heads"), inputs, routers.router_inter_dim, head_choices));
         routers.mlp.push_back(reader.network(networkName(layer, "mlp"), inputs, routers.router_inter_dim, mlp_choices));
     }
+    const int of_all_layers = config.numLayers() * (head_choices + mlp_choices);
     if (json.boolean("static"))
-        routers.fixed = reader.network("static", stops, routers.router_inter_dim,
-                                       config.numLayers() * (head_choices + mlp_choices));
+        routers.fixed = reader.network("static", stops, routers.router_inter_dim, of_all_layers);
+    if (json.has("surrogate")) routers.surrogate = readSurrogate(reader, json, of_all_layers);
     return routers;
 }
 
@@ -201,6 +214,7 @@ Result<void> writeRouters(const std::filesystem::path& file, const Routers& rout
             writer.add(networkName(static_cast<int>(layer), "mlp"), routers.mlp[layer]);
         }
         if (routers.fixed) writer.add("static", *routers.fixed);
+        if (routers.surrogate) writer.add("surrogate", routers.surrogate->network);
         writeSafetensors(file, writer.tensors(), {{kMetadataKey, description}}).orThrow();
     });
 }

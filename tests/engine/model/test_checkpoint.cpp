@@ -19,6 +19,7 @@ FlextronRecord recordFor(const ModelConfig& config)
     record.budget_list = {1.0, 0.75, 0.5};
     record.base_training_tokens = 26'853'376;
     record.stages = {{"importance", 131'072, 12.5}, {"permute", 0, 0.25}};
+    record.losses = {{"stories.txt", "dynamic", 0.6, 0.625, 2.5, 0.0625, 20'440}};
     ImportanceReport importance{"stories.txt", 64, 8192, {}, {}, true};
     for (const LayerSizes& sizes : config.layers) {
         auto& neurons = importance.mlp.emplace_back();
@@ -160,6 +161,11 @@ private slots:
         QCOMPARE(record.stages[0].name, std::string("importance"));
         QCOMPARE(record.stages[0].tokens, std::int64_t{131'072});
         QCOMPARE(record.stages[1].seconds, 0.25);
+        QCOMPARE(record.losses.size(), std::size_t{1});
+        const RecordedLoss& loss = record.losses[0];
+        QCOMPARE(loss.text + " " + loss.routing, std::string("stories.txt dynamic"));
+        QVERIFY(loss.budget == 0.6 && loss.cost == 0.625 && loss.loss == 2.5 && loss.standard_error == 0.0625);
+        QCOMPARE(loss.tokens, std::int64_t{20'440});
         QVERIFY(record.importance.has_value());
         QCOMPARE(record.importance->text, std::string("stories.txt"));
         QCOMPARE(record.importance->tokens, std::int64_t{8192});

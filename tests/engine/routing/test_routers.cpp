@@ -152,6 +152,44 @@ private slots:
         if (fixed) QVERIFY(same(*back.fixed, *routers.fixed));
     }
 
+    void theSurrogateIsKept()
+    {
+        Routers routers = randomRouters(makeConfig(), kChoices, kStops, 8, 5);
+        Surrogate surrogate;
+        surrogate.network = randomRouters(makeConfig(), {{16}, {4}}, std::vector<double>(21, 0.5), 6, 9).fixed.value();
+        surrogate.network.output = {6, 1, {1, 2, 3, 4, 5, 6}, {0.5f}};
+        surrogate.full_loss = 2.25;
+        surrogate.relative_error = 0.0125;
+        routers.surrogate = surrogate;
+        QVERIFY(writeRouters(path("s.safetensors"), routers).ok());
+        const auto read = readRouters(path("s.safetensors"), makeConfig(), kChoices);
+        QVERIFY2(read.ok(), read ? "" : read.error().message.c_str());
+        const Surrogate& back = (**read).surrogate.value();
+        QVERIFY(same(back.network, surrogate.network));
+        QCOMPARE(back.full_loss, 2.25);
+        QCOMPARE(back.relative_error, 0.0125);
+
+        // By hand: the sub-network's choices switch columns of the first matrix on.
+        const auto means = choiceMeans({{16, 64, 32}, {4, 1, 2}}, kChoices);
+        QCOMPARE(means, (std::vector<float>{0, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0}));
+        double rise = 0.5;
+        for (int row = 0; row < 6; ++row) {
+            double inner = surrogate.network.hidden.bias[static_cast<std::size_t>(row)];
+            for (const int column : {3, 4, 7, 13, 15, 19})
+                inner += surrogate.network.hidden.weight[static_cast<std::size_t>(row * 21 + column)];
+            rise += (row + 1) * (inner > 0 ? inner : 0.1 * inner);
+        }
+        QVERIFY(std::abs(back.predictRise(means) - rise) < 1e-5);
+        QVERIFY(std::abs(back.predictLoss(means) - rise - 2.25) < 1e-5);
+        const auto outside = guarded([] { return choiceMeans({{17, 64, 32}, {4, 1, 2}}, kChoices); });
+        QVERIFY2(has(outside.error().message, "17 MLP neurons"), outside.error().message.c_str());
+
+        routers.surrogate->network.hidden = {20, 6, std::vector<float>(120), std::vector<float>(6)};
+        QVERIFY(writeRouters(path("s.safetensors"), routers).ok());
+        QVERIFY(has(readRouters(path("s.safetensors"), makeConfig(), kChoices).error().message,
+                    "tensor surrogate.hidden.weight has shape [6, 20]; expected [6, 21]"));
+    }
+
     void nothingToWrite()
     {
         QVERIFY(has(writeRouters(path("n.safetensors"), Routers{}).error().message, "no routers"));
