@@ -16,14 +16,19 @@ ColorLegend::ColorLegend(QWidget* parent) : QWidget(parent)
     setAccessibleName(tr("Colour legend"));
 }
 
-void ColorLegend::setScale(Quantity quantity, ValueRange range, std::vector<double> values)
+void ColorLegend::setScale(ColorMap map, ValueRange range, std::vector<double> values, Say say)
 {
-    if (quantity == quantity_ && range == range_ && values == values_) return;
-    quantity_ = quantity;
+    map_ = map;
+    say_ = std::move(say);
     range_ = range;
     values_ = std::move(values);
     updateGeometry();
     update();
+}
+
+QString ColorLegend::say(double value) const
+{
+    return say_ ? say_(value) : QString();
 }
 
 double ColorLegend::swatch() const
@@ -36,10 +41,10 @@ QSize ColorLegend::sizeHint() const
     const QFontMetrics metrics = fontMetrics();
     double width = 0;
     if (values_.empty()) {
-        width = metrics.horizontalAdvance(valueText(range_.low, quantity_)) +
-                metrics.horizontalAdvance(valueText(range_.high, quantity_)) + swatch() * (kStripSwatches + 1);
+        width = metrics.horizontalAdvance(say(range_.low)) + metrics.horizontalAdvance(say(range_.high)) +
+                swatch() * (kStripSwatches + 1);
     }
-    for (const double value : values_) width += swatch() * 2 + metrics.horizontalAdvance(valueText(value, quantity_));
+    for (const double value : values_) width += swatch() * 2 + metrics.horizontalAdvance(say(value));
     return {static_cast<int>(width) + 1, metrics.height() + metrics.height() / 3};
 }
 
@@ -63,9 +68,9 @@ void ColorLegend::paintSwatches(QPainter& painter) const
     for (const double value : values_) {
         const QRectF box(x + side * 0.5, (height() - side) / 2, side, side);
         painter.setPen(quietColor(palette()));
-        painter.setBrush(sequentialColor((value - range_.low) / (range_.high - range_.low)));
+        painter.setBrush(mapColor(map_, (value - range_.low) / (range_.high - range_.low)));
         painter.drawRect(box);
-        const QString text = valueText(value, quantity_);
+        const QString text = say(value);
         const double width = fontMetrics().horizontalAdvance(text);
         painter.setPen(palette().color(QPalette::WindowText));
         painter.drawText(QRectF(box.right() + side * 0.25, 0, width + 1, height()), Qt::AlignVCenter, text);
@@ -76,13 +81,13 @@ void ColorLegend::paintSwatches(QPainter& painter) const
 void ColorLegend::paintStrip(QPainter& painter) const
 {
     const double side = swatch();
-    const QString low = valueText(range_.low, quantity_);
+    const QString low = say(range_.low);
     const double low_width = fontMetrics().horizontalAdvance(low);
     const QRectF strip(low_width + side * 0.5, (height() - side) / 2, side * kStripSwatches, side);
     QLinearGradient gradient(strip.topLeft(), strip.topRight());
-    for (std::size_t i = 0; i < kSequentialStops.size(); ++i) {
-        gradient.setColorAt(static_cast<double>(i) / static_cast<double>(kSequentialStops.size() - 1),
-                            QColor(kSequentialStops[i]));
+    const auto stops = colorStops(map_);
+    for (std::size_t i = 0; i < stops.size(); ++i) {
+        gradient.setColorAt(static_cast<double>(i) / static_cast<double>(stops.size() - 1), QColor(stops[i]));
     }
     painter.setPen(quietColor(palette()));
     painter.setBrush(gradient);
@@ -90,7 +95,7 @@ void ColorLegend::paintStrip(QPainter& painter) const
     painter.setPen(palette().color(QPalette::WindowText));
     painter.drawText(QRectF(0, 0, low_width + 1, height()), Qt::AlignVCenter, low);
     painter.drawText(QRectF(strip.right() + side * 0.5, 0, width() - strip.right(), height()), Qt::AlignVCenter,
-                     valueText(range_.high, quantity_));
+                     say(range_.high));
 }
 
 } // namespace flextron::ui

@@ -1,10 +1,12 @@
-// What the heatmap's colours mean: a swatch a value, or a strip with its ends.
+// What colours mean: a swatch a value, or a strip with its ends.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include <QWidget>
 
+#include "ui/colors.h"
 #include "ui/heatmapdata.h"
 
 namespace flextron::ui {
@@ -15,8 +17,9 @@ class ColorLegend final : public QWidget {
 public:
     explicit ColorLegend(QWidget* parent = nullptr);
 
-    /// `values` empty: a continuous strip over `range`.
-    void setScale(Quantity quantity, ValueRange range, std::vector<double> values);
+    using Say = std::function<QString(double value)>;
+    /// `values` empty: a continuous strip over `range`. `say` writes a value with its unit.
+    void setScale(ColorMap map, ValueRange range, std::vector<double> values, Say say);
 
     [[nodiscard]] QSize sizeHint() const override;
     [[nodiscard]] QSize minimumSizeHint() const override;
@@ -26,8 +29,10 @@ private:
     void paintSwatches(QPainter& painter) const;
     void paintStrip(QPainter& painter) const;
     [[nodiscard]] double swatch() const;
+    [[nodiscard]] QString say(double value) const;
 
-    Quantity quantity_ = Quantity::MlpWidth;
+    ColorMap map_ = ColorMap::Sequential;
+    Say say_;
     ValueRange range_;
     std::vector<double> values_;
 };

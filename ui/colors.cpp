@@ -65,14 +65,31 @@ double contrast(const QColor& a, const QColor& b)
     return (std::max(la, lb) + 0.05) / (std::min(la, lb) + 0.05);
 }
 
+std::span<const QRgb> colorStops(ColorMap map)
+{
+    return map == ColorMap::Diverging ? std::span<const QRgb>(kDivergingStops)
+                                      : std::span<const QRgb>(kSequentialStops);
+}
+
 QColor sequentialColor(double position)
 {
-    constexpr auto kLast = static_cast<double>(kSequentialStops.size() - 1);
-    const double scaled = std::clamp(position, 0.0, 1.0) * kLast;
-    const auto lower = static_cast<std::size_t>(std::min(std::floor(scaled), kLast - 1));
+    return mapColor(ColorMap::Sequential, position);
+}
+
+QColor textColorOn(const QColor& ground)
+{
+    return contrast(ground, Qt::black) >= contrast(ground, Qt::white) ? QColor(Qt::black) : QColor(Qt::white);
+}
+
+QColor mapColor(ColorMap map, double position)
+{
+    const std::span<const QRgb> stops = colorStops(map);
+    const auto last = static_cast<double>(stops.size() - 1);
+    const double scaled = std::clamp(position, 0.0, 1.0) * last;
+    const auto lower = static_cast<std::size_t>(std::min(std::floor(scaled), last - 1));
     const double t = scaled - static_cast<double>(lower);
-    const QColor a(kSequentialStops[lower]);
-    const QColor b(kSequentialStops[lower + 1]);
+    const QColor a(stops[lower]);
+    const QColor b(stops[lower + 1]);
     const auto mix = [t](int x, int y) { return static_cast<int>(std::lround(x + t * (y - x))); };
     return QColor(mix(a.red(), b.red()), mix(a.green(), b.green()), mix(a.blue(), b.blue()));
 }

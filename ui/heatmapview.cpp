@@ -2,82 +2,73 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <QAction>
-#include <QApplication>
 #include <QHBoxLayout>
-#include <QKeyEvent>
-#include <QMouseEvent>
-#include <QScopedValueRollback>
 #include <QVBoxLayout>
-
-#include <qcustomplot.h>
 
 #include "ui/colors.h"
 #include "ui/format.h"
 
 namespace flextron::ui {
 
-namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-QCPColorGradient sequentialGradient()
-{
-    QCPColorGradient gradient;
-    gradient.clearColorStops();
-    for (std::size_t i = 0; i < kSequentialStops.size(); ++i) {
-        gradient.setColorStopAt(static_cast<double>(i) / static_cast<double>(kSequentialStops.size() - 1),
-                                QColor(kSequentialStops[i]));
-    }
-    gradient.setLevelCount(256);
-    gradient.setNanHandling(QCPColorGradient::nhTransparent); // the hatched ground shows: not read is not zero
-    return gradient;
-}
-
-} // namespace
-
-HeatmapView::HeatmapView(EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action,
-                         QWidget* parent)
+HeatmapView::HeatmapView(EngineService* service, Comparison* comparison, Selection* selection, Baseline* baseline,
+                         QAction* run_action, QWidget* parent)
     : QWidget(parent)
     , service_(service)
     , comparison_(comparison)
     , selection_(selection)
+    , baseline_(baseline)
     , run_action_(run_action)
 {
+    makeActions();
     page_ = new StatePage(makeContent());
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-
-    connect(service_, &EngineService::modelLoaded, this, [this](const ModelInfoPtr& model) {
-        shares_ = std::make_unique<LayerShares>(model->config());
-        rebuild();
-    });
-    connect(comparison_, &Comparison::paneReset, this, [this](PaneSlot slot) {
-        if (slot == slot_) rebuild();
-    });
-    connect(comparison_, &Comparison::paneGrew, this, [this](PaneSlot slot, const PaneBatch& batch) {
-        if (slot == slot_) drawColumns(batch.first_record);
-    });
-    connect(comparison_, &Comparison::paneChanged, this, [this](PaneSlot slot) {
-        if (slot != slot_) return;
-        updateFrame();
-        updateState();
-    });
-    connect(comparison_, &Comparison::divergenceChanged, this, &HeatmapView::updateMarks);
-    connect(comparison_, &Comparison::panesChanged, this, &HeatmapView::listPanes);
-    connect(selection_, &Selection::changed, this, &HeatmapView::updateMarks);
-    updateColors();
+    connectPlot();
+    connectData();
     rebuild();
 }
 
 HeatmapView::~HeatmapView() = default;
 
-QWidget* HeatmapView::makeContent()
+void HeatmapView::makeActions()
 {
-    auto* content = new QWidget;
+    const auto make = [this](const char* name, const QString& text, const QString& help, bool checkable) {
+        auto* action = new QAction(text, this);
+        action->setObjectName(QLatin1String(name));
+        action->setStatusTip(help);
+        action->setToolTip(help);
+        action->setCheckable(checkable);
+        return action;
+    };
+    table_action_ = make("heatmapTable", tr("Heatmap as &Table"),
+                         tr("Show the tokens as a table that can be sorted: the worst first"), true);
+    table_action_->setShortcut(Qt::CTRL | Qt::Key_T);
+    difference_action_ = make("heatmapDifference", tr("&Difference to Full"),
+                              tr("Draw differences to the full model, where the texts agree"), true);
+    same_text_action_ = make("compareSameText", tr("Compare on the &Same Text"),
+                             tr("Let the full model read this pane's text, to compare beyond the split"), false);
+    dynamic_action_ = make("switchToDynamic", tr("Switch to D&ynamic"),
+                           tr("Let the routers choose the widths token by token"), false);
+    connect(table_action_, &QAction::toggled, this, [this](bool table) {
+        twins_->setCurrentIndex(table ? 1 : 0);
+        readout_->setVisible(!table);
+        legend_->setVisible(!table);
+    });
+    connect(difference_action_, &QAction::toggled, this, &HeatmapView::rebuild);
+    connect(same_text_action_, &QAction::triggered, this, [this] { baseline_->read(slot_); });
+    connect(dynamic_action_, &QAction::triggered, this, &HeatmapView::switchToDynamic);
+}
+
+QList<QAction*> HeatmapView::viewActions() const
+{
+    return {table_action_, difference_action_, same_text_action_, dynamic_action_};
+}
+
+QWidget* HeatmapView::makeBar()
+{
     quantity_box_ = new QComboBox;
     quantity_box_->setObjectName(QStringLiteral("heatmapQuantity"));
     quantity_box_->setAccessibleName(tr("Quantity of the heatmap"));
@@ -90,32 +81,68 @@ QWidget* HeatmapView::makeContent()
     listPanes();
     legend_ = new ColorLegend;
     note_ = new QLabel;
-    readout_ = new QLabel;
-    readout_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    readout_->setAccessibleName(tr("Cell under the cursor"));
-    makePlot();
+    note_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
 
-    auto* bar = new QHBoxLayout;
-    bar->addWidget(pane_box_);
-    bar->addWidget(quantity_box_);
-    bar->addWidget(legend_);
-    bar->addWidget(note_);
-    bar->addStretch(1);
-    auto* layout = new QVBoxLayout(content);
-    layout->setSpacing(fontMetrics().height() / 4);
-    layout->addLayout(bar);
-    layout->addWidget(plot_, 1);
-    layout->addWidget(readout_);
-
+    auto* bar = new QWidget;
+    auto* layout = new QHBoxLayout(bar);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(pane_box_);
+    layout->addWidget(quantity_box_);
+    for (QAction* action : {difference_action_, table_action_}) {
+        auto* button = new QToolButton;
+        button->setDefaultAction(action);
+        button->setText(action == table_action_ ? tr("Table") : tr("Difference"));
+        button->setAccessibleName(action->text().remove(QLatin1Char('&')));
+        layout->addWidget(button);
+    }
+    layout->addWidget(legend_);
+    layout->addWidget(note_, 1);
+    for (QAction* action : {dynamic_action_, same_text_action_}) {
+        auto* button = new ActionButton;
+        button->setAction(action);
+        connect(action, &QAction::changed, button, [button, action] { button->setVisible(action->isEnabled()); });
+        layout->addWidget(button);
+    }
     connect(quantity_box_, &QComboBox::currentIndexChanged, this, [this] {
         quantity_ = static_cast<Quantity>(quantity_box_->currentData().toInt());
-        updateScale();
+        table_model_->setLayerQuantity(quantity_);
         drawColumns(0);
+        updateScale();
     });
     connect(pane_box_, &QComboBox::currentIndexChanged, this, [this] {
         slot_ = static_cast<PaneSlot>(pane_box_->currentData().toInt());
         rebuild();
     });
+    return bar;
+}
+
+QWidget* HeatmapView::makeContent()
+{
+    auto* content = new QWidget;
+    plot_ = new HeatmapPlot;
+    plot_->setObjectName(QStringLiteral("heatmapPlot"));
+    plot_->setAccessibleName(tr("Heatmap of tokens and layers"));
+    plot_->setToolTip(
+        tr("Above the map: means of its columns; at its right: means of its rows. Drag selects cells, Ctrl "
+           "and drag moves, the wheel zooms tokens, with Ctrl layers; a double click shows all."));
+    plot_->setTokenLabel([this](int token) {
+        if (token >= static_cast<int>(trace().records.size())) return QString();
+        const TokenRecord& record = trace().records[static_cast<std::size_t>(token)];
+        return record.bytes.empty() ? QStringLiteral("·") : formatToken(record.bytes);
+    });
+    table_model_ = new TokenTableModel([this] { return tokenSource(); }, &grid_, this);
+    table_ = new TokenTable(table_model_);
+    twins_ = new QStackedWidget;
+    twins_->addWidget(plot_);
+    twins_->addWidget(table_);
+    readout_ = new QLabel;
+    readout_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    readout_->setAccessibleName(tr("Cell under the cursor"));
+    auto* layout = new QVBoxLayout(content);
+    layout->setSpacing(fontMetrics().height() / 4);
+    layout->addWidget(makeBar());
+    layout->addWidget(twins_, 1);
+    layout->addWidget(readout_);
     return content;
 }
 
@@ -132,50 +159,45 @@ void HeatmapView::listPanes()
     pane_box_->setCurrentIndex(std::max(0, at));
 }
 
-void HeatmapView::makePlot()
+void HeatmapView::connectPlot()
 {
-    plot_ = new QCustomPlot;
-    plot_->setObjectName(QStringLiteral("heatmapPlot"));
-    plot_->setAccessibleName(tr("Heatmap of tokens and layers"));
-    plot_->setFocusPolicy(Qt::StrongFocus);
-    plot_->setMouseTracking(true);
-    plot_->installEventFilter(this);
-    plot_->setMinimumHeight(fontMetrics().height() * 7);
-    plot_->setInteractions(QCP::iRangeZoom | QCP::iRangeDrag);
-    plot_->axisRect()->setRangeZoom(Qt::Horizontal);
-    plot_->axisRect()->setRangeDrag(Qt::Horizontal);
-    plot_->axisRect()->setupFullAxesBox();
-    plot_->xAxis->setLabel(tr("token"));
-    plot_->yAxis->setLabel(tr("layer"));
-    map_ = new QCPColorMap(plot_->xAxis, plot_->yAxis);
-    map_->setGradient(sequentialGradient());
-    map_->setInterpolate(false);
-    map_->setTightBoundary(false);
-    plot_->addLayer(QStringLiteral("marks"), plot_->layer(QStringLiteral("main")), QCustomPlot::limAbove);
-    column_rim_ = new QCPItemRect(plot_);
-    column_ = new QCPItemRect(plot_);
-    cursor_rim_ = new QCPItemRect(plot_);
-    cursor_ = new QCPItemRect(plot_);
-    prompt_rim_ = new QCPItemStraightLine(plot_);
-    prompt_end_ = new QCPItemStraightLine(plot_);
-    split_rim_ = new QCPItemStraightLine(plot_);
-    split_ = new QCPItemStraightLine(plot_);
-    for (QCPAbstractItem* item : std::initializer_list<QCPAbstractItem*>{
-             column_rim_, column_, cursor_rim_, cursor_, prompt_rim_, prompt_end_, split_rim_, split_}) {
-        item->setLayer(QStringLiteral("marks"));
-        item->setSelectable(false);
-        item->setVisible(false);
-    }
-    for (QCPAxis* axis : {plot_->xAxis, plot_->yAxis}) {
-        auto ticker = QSharedPointer<QCPAxisTickerFixed>::create();
-        ticker->setTickStep(1.0);
-        ticker->setScaleStrategy(QCPAxisTickerFixed::ssMultiples); // whole numbers at any zoom
-        axis->setTicker(ticker);
-        axis->grid()->setVisible(false);
-        axis->setSubTicks(false);
-    }
-    for (QCPAxis* axis : {plot_->xAxis2, plot_->yAxis2}) axis->setTicks(false);
-    connect(plot_->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, &HeatmapView::updateTicks);
+    connect(plot_, &HeatmapPlot::cellPointed, this, &HeatmapView::showCell);
+    connect(plot_, &HeatmapPlot::pointerLeft, this, &HeatmapView::updateMarks);
+    connect(plot_, &HeatmapPlot::cellClicked, this, &HeatmapView::select);
+    connect(plot_, &HeatmapPlot::cellsBrushed, this, [this](int token, int layer, int to_token, int to_layer) {
+        const int last = static_cast<int>(trace().records.size()) - 1;
+        if (last < 0) return;
+        selection_->selectCells(slot_, std::min(token, last), layer, std::min(to_token, last), to_layer);
+    });
+    connect(plot_, &HeatmapPlot::cursorMoved, this, [this](int tokens, int layers, bool extend) {
+        const SelectionState& state = selection_->state();
+        if (state.primary < 0) select(0, std::max(0, state.layer), extend);
+        else select(state.primary + tokens, state.layer < 0 ? 0 : state.layer + layers, extend);
+    });
+    connect(table_, &TokenTable::tokenChosen, this, [this](int token) { selection_->selectToken(slot_, token); });
+}
+
+void HeatmapView::connectData()
+{
+    connect(service_, &EngineService::modelLoaded, this, [this](const ModelInfoPtr& model) {
+        shares_ = std::make_unique<LayerShares>(model->config());
+        rebuild();
+    });
+    connect(comparison_, &Comparison::paneReset, this, [this](PaneSlot slot) {
+        if (slot == slot_) rebuild();
+    });
+    connect(comparison_, &Comparison::paneGrew, this, [this](PaneSlot slot, const PaneBatch& batch) {
+        if (slot == slot_) drawColumns(batch.first_record);
+    });
+    connect(comparison_, &Comparison::paneChanged, this, [this](PaneSlot slot) {
+        if (slot == slot_) updateState();
+    });
+    connect(baseline_, &Baseline::changed, this, &HeatmapView::followBaseline);
+    connect(baseline_, &Baseline::failed, this, [this](const Error& error) { note_->setText(formatError(error)); });
+    connect(service_, &EngineService::busyChanged, this, &HeatmapView::updateActions);
+    connect(comparison_, &Comparison::divergenceChanged, this, &HeatmapView::updateMarks);
+    connect(comparison_, &Comparison::panesChanged, this, &HeatmapView::listPanes);
+    connect(selection_, &Selection::changed, this, &HeatmapView::updateMarks);
 }
 
 void HeatmapView::setQuantity(Quantity quantity)
@@ -183,11 +205,19 @@ void HeatmapView::setQuantity(Quantity quantity)
     quantity_box_->setCurrentIndex(quantity_box_->findData(static_cast<int>(quantity)));
 }
 
-double HeatmapView::drawnValue(int token, int layer) const
+GridSource HeatmapView::gridSource() const
 {
-    QCPColorMapData* cells = map_->data();
-    if (token < 0 || layer < 0 || token >= cells->keySize() || layer >= cells->valueSize()) return kNaN;
-    return cells->cell(token, layer);
+    GridSource source{&trace(), nullptr, 0, quantity_, shares_.get()};
+    if (difference_action_->isChecked()) {
+        source.baseline = compared_with_.trace != nullptr ? compared_with_.trace : &trace();
+        source.common = compared_with_.common;
+    }
+    return source;
+}
+
+TokenSource HeatmapView::tokenSource() const
+{
+    return {&trace(), compared_with_, shares_.get()};
 }
 
 void HeatmapView::rebuild()
@@ -195,33 +225,52 @@ void HeatmapView::rebuild()
     // What was read off the last run says nothing of this one.
     readout_->clear();
     plot_->setAccessibleDescription({});
-    zoomed_ = false;
-    const int room = std::max(1, static_cast<int>(trace().records.size()) + pane().inputs.max_tokens);
-    const int layers = std::max(1, trace().layers);
-    map_->data()->setSize(room, layers);
-    map_->data()->setRange(QCPRange(0, std::max(1, room - 1)), QCPRange(0, std::max(1, layers - 1)));
-    map_->data()->fill(kNaN);
-    updateScale();
+    const int room = static_cast<int>(trace().records.size()) +
+                     (pane().busy() && pane().inputs.mode == RunMode::Write ? pane().inputs.max_tokens : 0);
+    grid_.reset(std::max(1, room), std::max(1, trace().layers));
+    plot_->setRoom(grid_.tokens(), grid_.layers());
+    compared_ = 0;
+    compared_with_ = baseline_->of(slot_);
+    table_model_->rebuild();
     drawColumns(0);
-    updateFrame();
+    updateScale();
     updateState();
 }
 
 void HeatmapView::drawColumns(int first)
 {
-    const int count = std::min(static_cast<int>(trace().records.size()), map_->data()->keySize());
-    for (int token = first; token < count; ++token) {
-        for (int layer = 0; layer < trace().layers; ++layer) {
-            map_->data()->setCell(token, layer, cellValue(trace(), token, layer, quantity_, shares_.get()));
-        }
+    compared_with_ = baseline_->of(slot_);
+    const int count = static_cast<int>(trace().records.size());
+    if (count > grid_.tokens()) { // a text that is longer than it was asked for
+        grid_.reset(count, std::max(1, trace().layers));
+        plot_->setRoom(count, grid_.layers());
+        first = 0;
     }
-    if (quantity_ == Quantity::Milliseconds || legend_->isHidden()) updateScale();
+    const GridSource source = gridSource();
+    first = std::min(first, std::max(0, compared_ - 1));
+    compared_ = source.baseline != nullptr ? source.common : count;
+    grid_.fill(source, first);
+    plot_->showCells(grid_, first);
+    table_model_->follow(first);
+    if (quantity_ == Quantity::Milliseconds) updateScale();
     note_->setText(noteText());
+    note_->setToolTip(note_->text());
     updateMarks();
+}
+
+// The full pane grew, or the full model has read this pane's text: more tokens can be compared.
+void HeatmapView::followBaseline()
+{
+    updateActions();
+    compared_with_ = baseline_->of(slot_);
+    if (difference_action_->isChecked() && gridSource().common != compared_) drawColumns(compared_);
+    else table_model_->follow(static_cast<int>(trace().records.size()) - 1);
 }
 
 QString HeatmapView::noteText() const
 {
+    if (difference_action_->isChecked() && compared_ < tokensRead(trace()))
+        return tr("Hatched: another text than the full model's.");
     if (sameForEveryToken(trace())) return tr("The same for every token: one choice for the whole text.");
     const bool changed = tokensRead(trace()) > 0 && trace().routing != "dynamic";
     return changed ? tr("The target was changed in mid-text.") : QString();
@@ -229,60 +278,25 @@ QString HeatmapView::noteText() const
 
 void HeatmapView::updateScale()
 {
-    range_ = valueRange(trace(), quantity_);
-    map_->setDataRange(QCPRange(range_.low, range_.high));
-    legend_->setScale(quantity_, range_, discreteValues(trace(), quantity_));
-}
-
-// While the pane is written the whole run's room is shown, its unread part hatched; at the end just what there is.
-void HeatmapView::updateFrame()
-{
-    const int layers = std::max(1, trace().layers);
-    plot_->yAxis->setRange(-0.5, layers - 0.5);
-    if (!zoomed_) {
-        const int written = std::max(1, static_cast<int>(trace().records.size()));
-        const int room = pane().busy() ? map_->data()->keySize() : written;
-        plot_->xAxis->setRange(-0.5, room - 0.5);
+    const auto say = [quantity = quantity_](double value) { return valueText(value, quantity); };
+    if (difference_action_->isChecked()) {
+        const double end = std::max(grid_.largest(), 1e-6);
+        plot_->setScale(ColorMap::Diverging, {-end, end});
+        legend_->setScale(ColorMap::Diverging, {-end, end}, {}, say);
+        return;
     }
-    plot_->replot(QCustomPlot::rpQueuedReplot);
-}
-
-void HeatmapView::resetZoom()
-{
-    zoomed_ = false;
-    updateFrame();
-}
-
-// Token texts where a column is as wide as a line is high and the plot is high enough to spare the room, else their
-// numbers.
-void HeatmapView::updateTicks()
-{
-    const QCPRange range = plot_->xAxis->range();
-    const double column = plot_->axisRect()->width() / std::max(1.0, range.size());
-    const bool room = column >= fontMetrics().height() * 1.1 && plot_->height() >= fontMetrics().height() * 14;
-    const bool texts = room && !trace().records.empty();
-    if (texts) {
-        auto ticker = QSharedPointer<QCPAxisTickerText>::create();
-        const int first = std::max(0, static_cast<int>(std::floor(range.lower)));
-        const int last = std::min(static_cast<int>(trace().records.size()) - 1,
-                                  static_cast<int>(std::ceil(range.upper)));
-        for (int token = first; token <= last; ++token) {
-            const TokenRecord& record = trace().records[static_cast<std::size_t>(token)];
-            ticker->addTick(token, record.bytes.empty() ? QStringLiteral("·") : formatToken(record.bytes));
-        }
-        plot_->xAxis->setTicker(ticker);
-    } else if (plot_->xAxis->ticker().dynamicCast<QCPAxisTickerFixed>() == nullptr) {
-        auto ticker = QSharedPointer<QCPAxisTickerFixed>::create();
-        ticker->setTickStep(1.0);
-        ticker->setScaleStrategy(QCPAxisTickerFixed::ssMultiples);
-        plot_->xAxis->setTicker(ticker);
-    }
-    plot_->xAxis->setTickLabelRotation(texts ? -60 : 0);
+    const ValueRange range = valueRange(trace(), quantity_);
+    plot_->setScale(ColorMap::Sequential, range);
+    legend_->setScale(ColorMap::Sequential, range, discreteValues(trace(), quantity_), say);
 }
 
 void HeatmapView::updateState()
 {
     const PaneData& shown_pane = pane();
+    plot_->setShownTokens(shown_pane.busy() ? grid_.tokens() : static_cast<int>(trace().records.size()));
+    plot_->setProfile(!shown_pane.busy() && sameForEveryToken(trace()));
+    if (!shown_pane.busy()) updateScale();
+    updateActions();
     if (!service_->model()) {
         page_->showEmpty(tr("No model"), tr("Open a model to see how wide each token is computed."));
     } else if (shown_pane.state == PaneState::Failed && !shown_pane.hasText()) {
@@ -299,47 +313,58 @@ void HeatmapView::updateState()
     }
 }
 
+void HeatmapView::updateActions()
+{
+    const ModelInfoPtr& model = service_->model();
+    const bool still = !pane().busy() && pane().hasText();
+    same_text_action_->setEnabled(difference_action_->isChecked() && baseline_->canRead(slot_));
+    dynamic_action_->setEnabled(model && model->dynamic_routers && still && slot_ == PaneSlot::Live &&
+                                sameForEveryToken(trace()));
+}
+
+void HeatmapView::switchToDynamic()
+{
+    Target target = comparison_->target();
+    target.routing = Routing::Dynamic;
+    comparison_->commitTarget(target);
+}
+
 void HeatmapView::updateMarks()
 {
-    const int layers = std::max(1, trace().layers);
-    const auto place = [](QCPItemRect* rect, double left, double right, double bottom, double top) {
-        rect->topLeft->setCoords(left - 0.5, top + 0.5);
-        rect->bottomRight->setCoords(right + 0.5, bottom - 0.5);
-    };
-    const auto vertical = [](QCPItemStraightLine* line, double x) {
-        line->point1->setCoords(x, 0);
-        line->point2->setCoords(x, 1);
-    };
     const PaneData& shown_pane = pane();
-    for (QCPItemStraightLine* line : {prompt_rim_, prompt_end_}) {
-        line->setVisible(shown_pane.prompt_tokens > 0);
-        vertical(line, shown_pane.prompt_tokens - 0.5);
-    }
-    const auto at = comparison_->divergence(slot_);
-    for (QCPItemStraightLine* line : {split_rim_, split_}) {
-        line->setVisible(at.has_value());
-        vertical(line, shown_pane.prompt_tokens + at.value_or(0) - 0.5);
-    }
-
     const SelectionState& state = selection_->state();
-    const bool same_place = state.pane == slot_ || !at || state.primary < shown_pane.prompt_tokens + *at;
-    const bool shown = state.primary >= 0 && state.primary < static_cast<int>(shown_pane.trace.records.size()) &&
-                       same_place;
-    for (QCPItemRect* rect : {column_rim_, column_}) rect->setVisible(shown);
-    for (QCPItemRect* rect : {cursor_rim_, cursor_}) rect->setVisible(shown && state.layer >= 0);
+    HeatmapMarks marks;
+    marks.prompt_tokens = shown_pane.prompt_tokens;
+    marks.split = comparison_->splitRecord(slot_);
+    // The same place in another pane is the same token only before the texts part.
+    const bool same_place = state.pane == slot_ ||
+                            state.primary < commonTokens(trace(), comparison_->pane(state.pane).trace);
+    const bool shown = state.primary >= 0 && state.primary < static_cast<int>(trace().records.size()) && same_place;
     if (shown) {
-        for (QCPItemRect* rect : {column_rim_, column_})
-            place(rect, *state.tokens.begin(), *state.tokens.rbegin(), 0, layers - 1);
-        const int layer = std::max(0, state.layer);
-        for (QCPItemRect* rect : {cursor_rim_, cursor_}) place(rect, state.primary, state.primary, layer, layer);
-        showCell(state.primary, layer);
+        marks.tokens = state.tokens;
+        marks.primary = state.primary;
+        marks.layer = state.layer;
+        marks.layers = state.layers;
+        showCell(state.primary, std::max(0, state.layer));
     }
-    plot_->replot(QCustomPlot::rpQueuedReplot);
+    plot_->setMarks(marks);
+    table_->setCurrentToken(shown ? state.primary : -1);
 }
 
 void HeatmapView::showCell(int token, int layer)
 {
-    const QString text = cellText(trace(), token, layer, quantity_, shares_.get());
+    if (token >= static_cast<int>(trace().records.size())) return;
+    QString text = cellText(trace(), token, layer, quantity_, shares_.get());
+    if (const double value = grid_.at(token, layer); difference_action_->isChecked()) {
+        text = std::isnan(value)
+                   ? tr("%1  ·  not comparable").arg(text)
+                   : tr("%1  ·  %2 than full")
+                         .arg(text, (value > 0 ? QStringLiteral("+") : QString()) + valueText(value, quantity_));
+    } else if (!std::isnan(grid_.tokenMean(token))) {
+        text = tr("%1  ·  mean of the token %2, of the layer %3")
+                   .arg(text, valueText(grid_.tokenMean(token), quantity_),
+                        valueText(grid_.layerMean(layer), quantity_));
+    }
     readout_->setText(text);
     plot_->setAccessibleDescription(text);
 }
@@ -356,101 +381,6 @@ void HeatmapView::select(int token, int layer, bool extend)
     } else {
         selection_->selectToken(slot_, token, layer);
     }
-}
-
-bool HeatmapView::handleKey(int key, bool extend)
-{
-    const SelectionState& state = selection_->state();
-    const int token = std::max(0, state.primary);
-    const int layer = std::max(0, state.layer);
-    switch (key) {
-    case Qt::Key_Left: select(token - 1, layer, extend); return true;
-    case Qt::Key_Right: select(state.primary < 0 ? 0 : token + 1, layer, extend); return true;
-    case Qt::Key_Up: select(token, state.layer < 0 ? 0 : layer + 1, extend); return true;
-    case Qt::Key_Down: select(token, layer - 1, extend); return true;
-    case Qt::Key_Home: select(0, layer, extend); return true;
-    case Qt::Key_End: select(std::numeric_limits<int>::max() - 1, layer, extend); return true;
-    default: return false;
-    }
-}
-
-bool HeatmapView::eventFilter(QObject* watched, QEvent* event)
-{
-    const auto cell_at = [this](QPointF point) {
-        return std::pair(static_cast<int>(std::lround(plot_->xAxis->pixelToCoord(point.x()))),
-                         static_cast<int>(std::lround(plot_->yAxis->pixelToCoord(point.y()))));
-    };
-    switch (event->type()) {
-    case QEvent::KeyPress: {
-        auto* key = static_cast<QKeyEvent*>(event);
-        if (handleKey(key->key(), key->modifiers().testFlag(Qt::ShiftModifier))) return true;
-        break;
-    }
-    case QEvent::MouseButtonPress: press_ = static_cast<QMouseEvent*>(event)->pos(); break;
-    case QEvent::MouseButtonRelease: {
-        auto* mouse = static_cast<QMouseEvent*>(event);
-        const bool click = (mouse->pos() - press_).manhattanLength() < QApplication::startDragDistance();
-        if (!click) zoomed_ = true;
-        else if (mouse->button() == Qt::LeftButton && plot_->axisRect()->rect().contains(mouse->pos())) {
-            const auto [token, layer] = cell_at(mouse->position());
-            select(token, layer, mouse->modifiers().testFlag(Qt::ShiftModifier));
-        }
-        break;
-    }
-    case QEvent::MouseMove: {
-        auto* mouse = static_cast<QMouseEvent*>(event);
-        if (!plot_->axisRect()->rect().contains(mouse->pos())) break;
-        const auto [token, layer] = cell_at(mouse->position());
-        showCell(token, std::clamp(layer, 0, std::max(0, trace().layers - 1)));
-        break;
-    }
-    case QEvent::Leave:
-        if (selection_->state().primary >= 0) updateMarks();
-        break;
-    case QEvent::Wheel: zoomed_ = true; break;
-    case QEvent::MouseButtonDblClick: resetZoom(); return true;
-    case QEvent::Resize: updateTicks(); break;
-    case QEvent::FocusIn:
-    case QEvent::FocusOut: updateColors(); break;
-    default: break;
-    }
-    return QWidget::eventFilter(watched, event);
-}
-
-void HeatmapView::changeEvent(QEvent* event)
-{
-    QWidget::changeEvent(event);
-    if (event->type() == QEvent::PaletteChange || event->type() == QEvent::FontChange) updateColors();
-}
-
-void HeatmapView::updateColors()
-{
-    const QColor text = palette().color(QPalette::Text);
-    const QColor quiet = quietColor(palette());
-    plot_->setBackground(palette().color(QPalette::Base));
-    QColor hatch = quiet;
-    hatch.setAlphaF(0.45F);
-    plot_->axisRect()->setBackground(QBrush(hatch, Qt::BDiagPattern));
-    const QColor frame = plot_->hasFocus() ? palette().color(QPalette::Highlight) : quiet;
-    for (QCPAxis* axis : {plot_->xAxis, plot_->yAxis, plot_->xAxis2, plot_->yAxis2}) {
-        axis->setBasePen(QPen(frame, plot_->hasFocus() ? 2 : 1));
-        axis->setTickPen(QPen(quiet));
-        axis->setTickLabelColor(text);
-        axis->setLabelColor(text);
-        axis->setTickLabelFont(font());
-        axis->setLabelFont(font());
-    }
-    column_rim_->setPen(QPen(Qt::black, 3));
-    column_->setPen(QPen(Qt::white, 1));
-    // Light on black: seen on every colour of the map.
-    cursor_rim_->setPen(QPen(Qt::black, 4));
-    cursor_->setPen(QPen(Qt::white, 2));
-    for (QCPItemRect* rect : {column_rim_, column_, cursor_rim_, cursor_}) rect->setBrush(Qt::NoBrush);
-    prompt_rim_->setPen(QPen(Qt::black, 1));
-    prompt_end_->setPen(QPen(Qt::white, 1, Qt::DashLine));
-    split_rim_->setPen(QPen(Qt::black, 4));
-    split_->setPen(QPen(QColor(0xfff2b04c), 2));
-    plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 
 } // namespace flextron::ui

@@ -1,22 +1,21 @@
-// The heatmap: tokens along, layers up, drawn column by column from the records of the run that is seen beside it.
+// The heatmap's panel: what is drawn, of which pane, as a map or as a table; it reads the run that is seen beside it.
 #pragma once
 
 #include <memory>
 
 #include <QComboBox>
 #include <QLabel>
+#include <QStackedWidget>
+#include <QToolButton>
 #include <QWidget>
 
+#include "ui/baseline.h"
+#include "ui/cellgrid.h"
 #include "ui/colorlegend.h"
-#include "ui/comparison.h"
-#include "ui/heatmapdata.h"
+#include "ui/heatmapplot.h"
 #include "ui/selection.h"
 #include "ui/statepage.h"
-
-class QCPColorMap;
-class QCPItemRect;
-class QCPItemStraightLine;
-class QCustomPlot;
+#include "ui/tokentable.h"
 
 namespace flextron::ui {
 
@@ -24,67 +23,71 @@ class HeatmapView final : public QWidget {
     Q_OBJECT
 
 public:
-    HeatmapView(EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action,
-                QWidget* parent = nullptr);
+    HeatmapView(EngineService* service, Comparison* comparison, Selection* selection, Baseline* baseline,
+                QAction* run_action, QWidget* parent = nullptr);
     ~HeatmapView() override;
 
-    [[nodiscard]] QCustomPlot* plot() const { return plot_; }
+    [[nodiscard]] HeatmapPlot* plot() const { return plot_; }
+    [[nodiscard]] TokenTable* table() const { return table_; }
     [[nodiscard]] StatePage* page() const { return page_; }
     [[nodiscard]] QString readout() const { return readout_->text(); }
     [[nodiscard]] QString note() const { return note_->text(); }
+    /// What the window lists in its menus.
+    [[nodiscard]] QList<QAction*> viewActions() const;
     void setQuantity(Quantity quantity);
     /// NaN where nothing is drawn.
-    [[nodiscard]] double drawnValue(int token, int layer) const;
-    void resetZoom();
+    [[nodiscard]] double drawnValue(int token, int layer) const { return plot_->drawnValue(token, layer); }
+    void resetZoom() { plot_->resetZoom(); }
 
 private:
+    void makeActions();
     QWidget* makeContent();
-    void makePlot();
+    QWidget* makeBar();
+    void connectPlot();
+    void connectData();
     void listPanes();
     [[nodiscard]] const PaneData& pane() const { return comparison_->pane(slot_); }
     [[nodiscard]] const Trace& trace() const { return pane().trace; }
+    [[nodiscard]] GridSource gridSource() const;
+    [[nodiscard]] TokenSource tokenSource() const;
     void rebuild();
     void drawColumns(int first);
+    void followBaseline();
     [[nodiscard]] QString noteText() const;
     void updateScale();
-    void updateFrame();
-    void updateTicks();
     void updateState();
+    void updateActions();
     void updateMarks();
     void showCell(int token, int layer);
     void select(int token, int layer, bool extend);
-    bool eventFilter(QObject* watched, QEvent* event) override;
-    bool handleKey(int key, bool extend);
-    void changeEvent(QEvent* event) override;
-    void updateColors();
+    void switchToDynamic();
 
     EngineService* service_;
     Comparison* comparison_;
     Selection* selection_;
+    Baseline* baseline_;
     QAction* run_action_;
+    QAction* table_action_ = nullptr;
+    QAction* difference_action_ = nullptr;
+    QAction* same_text_action_ = nullptr;
+    QAction* dynamic_action_ = nullptr;
     PaneSlot slot_ = PaneSlot::Live;
     Quantity quantity_ = Quantity::MlpWidth;
     std::unique_ptr<LayerShares> shares_;
-    ValueRange range_;
-    bool zoomed_ = false;
-    QPoint press_;
+    CellGrid grid_;
+    Baseline::View compared_with_;
+    int compared_ = 0; // tokens that could be compared when last drawn
 
     QComboBox* pane_box_ = nullptr;
     QComboBox* quantity_box_ = nullptr;
     ColorLegend* legend_ = nullptr;
     QLabel* note_ = nullptr;
     QLabel* readout_ = nullptr;
-    QCustomPlot* plot_ = nullptr;
+    QStackedWidget* twins_ = nullptr;
+    HeatmapPlot* plot_ = nullptr;
+    TokenTableModel* table_model_ = nullptr;
+    TokenTable* table_ = nullptr;
     StatePage* page_ = nullptr;
-    QCPColorMap* map_ = nullptr; // owned by plot_, as are the next eight
-    QCPItemRect* column_ = nullptr;
-    QCPItemRect* column_rim_ = nullptr;
-    QCPItemRect* cursor_ = nullptr;
-    QCPItemRect* cursor_rim_ = nullptr;
-    QCPItemStraightLine* prompt_end_ = nullptr;
-    QCPItemStraightLine* prompt_rim_ = nullptr;
-    QCPItemStraightLine* split_ = nullptr;
-    QCPItemStraightLine* split_rim_ = nullptr;
 };
 
 } // namespace flextron::ui

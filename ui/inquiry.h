@@ -30,11 +30,12 @@ public:
                              id_ = 0;
                              answered(*static_cast<const Answer*>(answer.get()));
                          });
-        QObject::connect(service, &EngineService::workFailed, context, [this, answered](quint64 id, const Error& error) {
-            if (id != id_) return;
-            id_ = 0;
-            answered(error);
-        });
+        QObject::connect(service, &EngineService::workFailed, context,
+                         [this, answered](quint64 id, const Error& error) {
+                             if (id != id_) return;
+                             id_ = 0;
+                             answered(error);
+                         });
         QObject::connect(service, &EngineService::workProgress, context,
                          [this, progressed](quint64 id, const LoadProgress& progress) {
                              if (id == id_ && progressed) progressed(progress);
@@ -44,12 +45,13 @@ public:
 
     void ask(Work work)
     {
-        id_ = service_->submit(kind_, [work = std::move(work)](const auto& model, const auto& progress,
-                                                              const auto& cancel) -> Result<EngineAnswer> {
-            Result<Answer> answer = work(model, progress, cancel);
-            if (!answer.ok()) return answer.error();
-            return EngineAnswer(std::make_shared<const Answer>(std::move(*answer)));
-        });
+        id_ = service_->submit(kind_,
+                               [work = std::move(work)](const auto& model, const auto& progress,
+                                                        const auto& cancel) -> Result<EngineAnswer> {
+                                   Result<Answer> answer = work(model, progress, cancel);
+                                   if (!answer.ok()) return answer.error();
+                                   return EngineAnswer(std::make_shared<const Answer>(std::move(*answer)));
+                               });
     }
     /// The answer is no longer wanted.
     void forget()

@@ -18,6 +18,7 @@ namespace flextron::ui {
 
 class ElidedLabel;
 class HeatmapView;
+class InspectionViews;
 class ModelCard;
 class PaneArea;
 class PaneView;
@@ -46,7 +47,8 @@ public:
     [[nodiscard]] Selection* selection() const { return selection_; }
     [[nodiscard]] SubNetworkPanel* subNetworkPanel() const { return sub_network_; }
     [[nodiscard]] PromptPanel* promptPanel() const { return prompt_; }
-    [[nodiscard]] HeatmapView* heatmap() const { return heatmap_; }
+    [[nodiscard]] InspectionViews* inspection() const { return inspection_; }
+    [[nodiscard]] HeatmapView* heatmap() const;
     [[nodiscard]] PaneView* paneView(PaneSlot slot) const;
     [[nodiscard]] PaneArea* paneArea() const { return pane_area_; }
     [[nodiscard]] SamplingPanel* samplingPanel() const { return sampling_; }
@@ -117,7 +119,7 @@ private:
     SamplingPanel* sampling_ = nullptr;
     SubNetworkPanel* sub_network_ = nullptr;
     ModelCard* model_card_ = nullptr;
-    HeatmapView* heatmap_ = nullptr;
+    InspectionViews* inspection_ = nullptr;
     std::vector<QDockWidget*> docks_;
     ElidedLabel* message_ = nullptr;
     ElidedLabel* device_ = nullptr;

@@ -1,6 +1,9 @@
 // What the window is made of: actions, menus, tool bar, views, status bar.
 #include "ui/mainwindow.h"
 
+#include <limits>
+#include <map>
+
 #include <QAction>
 #include <QApplication>
 #include <QClipboard>
@@ -17,6 +20,7 @@
 #include "engine/base/version.h"
 #include "ui/heatmapview.h"
 #include "ui/icons.h"
+#include "ui/inspectionviews.h"
 #include "ui/modelcard.h"
 #include "ui/panearea.h"
 #include "ui/promptpanel.h"
@@ -79,7 +83,7 @@ void MainWindow::makeActions()
             [this] { QApplication::clipboard()->setText(paneView(PaneSlot::Live)->text()->toPlainText()); });
     connect(clear_selection_action_, &QAction::triggered, selection_, &Selection::clear);
     connect(reset_layout_action_, &QAction::triggered, this, &MainWindow::resetLayout);
-    connect(reset_zoom_action_, &QAction::triggered, this, [this] { heatmap_->resetZoom(); });
+    connect(reset_zoom_action_, &QAction::triggered, this, [this] { heatmap()->resetZoom(); });
     connect(about_action_, &QAction::triggered, this, &MainWindow::showAbout);
 }
 
@@ -130,6 +134,8 @@ void MainWindow::makeMenus()
     run->addActions({run_action_, read_action_, stop_action_, step_action_, replay_action_, full_action_});
     QMenu* compare = menuBar()->addMenu(tr("&Compare"));
     compare->addActions({pin_action_, measure_alone_action_});
+    QMenu* analyze = menuBar()->addMenu(tr("Anal&yze"));
+    analyze->addActions(inspection_->actions());
     QMenu* help = menuBar()->addMenu(tr("&Help"));
     help->addAction(about_action_);
     QAction* about_qt = help->addAction(tr("About &Qt"));
@@ -161,8 +167,9 @@ void MainWindow::makeToolBar()
     pace_box_ = new QComboBox;
     pace_box_->setObjectName(QStringLiteral("pace"));
     pace_box_->setAccessibleName(tr("Pace"));
-    pace_box_->setToolTip(tr("How the texts are shown: as they come, or replayed at the speed that each pane would have "
-                             "alone, so that a difference can be seen"));
+    pace_box_->setToolTip(
+        tr("How the texts are shown: as they come, or replayed at the speed that each pane would have "
+           "alone, so that a difference can be seen"));
     pace_box_->addItem(tr("as it comes"), static_cast<int>(Pace::Mode::Off));
     pace_box_->addItem(tr("real: each pane's own speed"), static_cast<int>(Pace::Mode::Real));
     pace_box_->addItem(tr("10 times slower"), static_cast<int>(Pace::Mode::Slow10));
@@ -201,30 +208,45 @@ void MainWindow::makeViews()
     sampling_ = new SamplingPanel(comparison_);
     connect(sampling_, &SamplingPanel::edited, this, &MainWindow::applyInputs);
     model_card_ = new ModelCard(service_, open_action_, cancel_load_action_);
-    heatmap_ = new HeatmapView(service_, comparison_, selection_, run_action_);
+    inspection_ = new InspectionViews(service_, comparison_, selection_, run_action_, this);
     addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), sub_network_);
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
-    addDock(QStringLiteral("heatmapDock"), tr("Widths by token and layer"), heatmap_);
     addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
+    for (const InspectionViews::Dock& dock : inspection_->docks()) addDock(dock.name, dock.title, dock.view);
+    addActions(inspection_->actions());
+    for (int i = 0; i < kPaneSlots; ++i) {
+        const auto slot = static_cast<PaneSlot>(i);
+        inspection_->attach(slot, paneView(slot));
+    }
+}
+
+HeatmapView* MainWindow::heatmap() const
+{
+    return inspection_->heatmap();
 }
 
 void MainWindow::resetLayout()
 {
     setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
-    constexpr std::array areas{Qt::LeftDockWidgetArea, Qt::LeftDockWidgetArea, Qt::BottomDockWidgetArea,
-                               Qt::LeftDockWidgetArea};
+    std::vector<Qt::DockWidgetArea> areas(3, Qt::LeftDockWidgetArea);
+    for (const InspectionViews::Dock& dock : inspection_->docks()) areas.push_back(dock.area);
+    std::map<Qt::DockWidgetArea, QDockWidget*> first_of;
     for (std::size_t i = 0; i < docks_.size(); ++i) {
         docks_[i]->setFloating(false);
         addDockWidget(areas[i], docks_[i]);
         docks_[i]->show();
+        // Panels of an inspection share their place as tabs.
+        const auto [first, only] = first_of.try_emplace(areas[i], docks_[i]);
+        if (!only && areas[i] != Qt::LeftDockWidgetArea) tabifyDockWidget(first->second, docks_[i]);
     }
-    tabifyDockWidget(docks_[1], docks_[3]);
+    tabifyDockWidget(docks_[1], docks_[2]);
     docks_[1]->raise();
+    for (const auto& [area, dock] : first_of) dock->raise();
     const QSize room = screen()->availableSize();
     resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
            std::min(room.height(), fontMetrics().height() * 52));
     resizeDocks({docks_[0]}, {fontMetrics().averageCharWidth() * 44}, Qt::Horizontal);
-    resizeDocks({docks_[2]}, {fontMetrics().height() * 17}, Qt::Vertical);
+    resizeDocks({first_of[Qt::BottomDockWidgetArea]}, {fontMetrics().height() * 17}, Qt::Vertical);
     resizeDocks({docks_[0], docks_[1]}, {fontMetrics().height() * 19, fontMetrics().height() * 19}, Qt::Vertical);
 }
 

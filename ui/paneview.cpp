@@ -31,8 +31,8 @@ QString stopReasonText(const std::string& reason)
 
 } // namespace
 
-PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison, Selection* selection,
-                   Pace* pace, QAction* run_action, QWidget* parent)
+PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison, Selection* selection, Pace* pace,
+                   QAction* run_action, QWidget* parent)
     : QWidget(parent)
     , slot_(slot)
     , service_(service)
@@ -140,6 +140,12 @@ SplitCard* PaneView::showSplit()
     return split_card_;
 }
 
+void PaneView::addUnderText(QWidget* widget)
+{
+    auto* column = qobject_cast<QVBoxLayout*>(layout());
+    column->insertWidget(column->indexOf(page_) + 1, widget);
+}
+
 void PaneView::rebuild()
 {
     text_->reset();
@@ -174,14 +180,15 @@ QStringList PaneView::measuredParts() const
 {
     const PaneData& pane = comparison_->pane(slot_);
     const QLocale locale;
-    const auto rate = [&locale](double per_second) { return locale.toString(per_second, 'f', per_second < 10 ? 1 : 0); };
+    const auto rate = [&locale](double per_second) {
+        return locale.toString(per_second, 'f', per_second < 10 ? 1 : 0);
+    };
     QStringList parts;
     if (pane.inputs.mode == RunMode::Read) {
         const ReadSummary summary = readSummary(pane.trace);
         if (summary.tokens == 0) return parts;
         parts << tr("%1 read").arg(formatTokens(summary.tokens));
-        if (summary.predicted > 0)
-            parts << tr("loss %1 nats a token").arg(locale.toString(summary.mean_nll, 'f', 3));
+        if (summary.predicted > 0) parts << tr("loss %1 nats a token").arg(locale.toString(summary.mean_nll, 'f', 3));
         if (summary.tokens_per_second > 0) parts << tr("%1 tok/s").arg(rate(summary.tokens_per_second));
         return parts;
     }
@@ -193,7 +200,8 @@ QStringList PaneView::measuredParts() const
     const ModelInfoPtr& model = service_->model();
     const auto by_table = model && model->latency ? soloMs(pane.trace, pane.prompt_tokens, *model->latency)
                                                   : std::optional<double>();
-    if (pane.solo_ms && *pane.solo_ms > 0) parts << tr("alone %1 tok/s, measured").arg(rate(kMsPerSecond / *pane.solo_ms));
+    if (pane.solo_ms && *pane.solo_ms > 0)
+        parts << tr("alone %1 tok/s, measured").arg(rate(kMsPerSecond / *pane.solo_ms));
     else if (by_table && *by_table > 0)
         parts << tr("alone %1 tok/s, predicted from the table").arg(rate(kMsPerSecond / *by_table));
     else if (timing.tokens_per_second > 0) parts << tr("%1 tok/s in company").arg(rate(timing.tokens_per_second));
@@ -208,9 +216,9 @@ QString PaneView::agreementText() const
     if (!agreement || agreement->tokens == 0) return {};
     const QLocale locale;
     return tr("agrees with full %1 ± %2 %, KL %3 ± %4, n %5")
-        .arg(locale.toString(100 * agreement->agreement, 'f', 0), locale.toString(100 * agreement->agreement_stderr, 'f', 0),
-             locale.toString(agreement->kl_to_full, 'f', 3), locale.toString(agreement->kl_stderr, 'f', 3),
-             locale.toString(static_cast<qlonglong>(agreement->tokens)));
+        .arg(locale.toString(100 * agreement->agreement, 'f', 0),
+             locale.toString(100 * agreement->agreement_stderr, 'f', 0), locale.toString(agreement->kl_to_full, 'f', 3),
+             locale.toString(agreement->kl_stderr, 'f', 3), locale.toString(static_cast<qlonglong>(agreement->tokens)));
 }
 
 QString PaneView::footerLine() const
@@ -255,7 +263,8 @@ void PaneView::refresh()
     footer_->setText(footerLine());
     footer_->setToolTip(
         tr("%1\n\nTime to the first token, and the median and the 95th percentile of a token after it, are measured in "
-           "this run, over the pane's own part of each step. Alone: what the pane takes by itself. Agreement: how often "
+           "this run, over the pane's own part of each step. Alone: what the pane takes by itself. Agreement: how "
+           "often "
            "the most probable token is the full model's, both reading the full model's text; KL: how far the "
            "probabilities are from the full model's, in nats.")
             .arg(footer_->text()));

@@ -22,6 +22,8 @@ public:
     PaneView(PaneSlot slot, EngineService* service, Comparison* comparison, Selection* selection, Pace* pace,
              QAction* run_action, QWidget* parent = nullptr);
 
+    /// Between the text and the footer.
+    void addUnderText(QWidget* widget);
     [[nodiscard]] TokenTextView* text() const { return text_; }
     [[nodiscard]] QString footerText() const { return footer_->text(); }
     [[nodiscard]] QString splitText() const { return split_->isHidden() ? QString() : split_->text(); }

@@ -37,6 +37,7 @@ void TokenTextView::append(int token, const QString& text, bool quiet)
     format.setForeground(quiet ? quietColor(palette()) : palette().color(QPalette::Text));
     cursor.insertText(text, format);
     if (quiet) quiet_end_ = cursor.position();
+    if (tokenColor(token).isValid()) applyFormat(token);
     if (follow) bar->setValue(bar->maximum());
 }
 
@@ -70,6 +71,47 @@ void TokenTextView::setMarkedToken(int token)
     if (token == marked_) return;
     marked_ = token;
     updateMarks();
+}
+
+void TokenTextView::setTokenColors(int first, const std::vector<QColor>& colors)
+{
+    const auto from = static_cast<std::size_t>(first);
+    colors_.resize(from + colors.size());
+    for (std::size_t i = 0; i < colors.size(); ++i) {
+        if (colors_[from + i] == colors[i]) continue;
+        colors_[from + i] = colors[i];
+        applyFormat(first + static_cast<int>(i));
+    }
+}
+
+void TokenTextView::clearTokenColors()
+{
+    if (colors_.empty()) return;
+    colors_.clear();
+    for (int token = 0; token < tokens(); ++token) applyFormat(token);
+}
+
+QColor TokenTextView::tokenColor(int token) const
+{
+    return token >= 0 && token < static_cast<int>(colors_.size()) ? colors_[static_cast<std::size_t>(token)] : QColor();
+}
+
+void TokenTextView::applyFormat(int token)
+{
+    const auto place = span(token);
+    if (!place) return;
+    QTextCursor cursor(document());
+    cursor.setPosition(place->first);
+    cursor.setPosition(place->second, QTextCursor::KeepAnchor);
+    const QColor ground = tokenColor(token);
+    QTextCharFormat format;
+    if (ground.isValid()) {
+        format.setBackground(ground);
+        format.setForeground(textColorOn(ground));
+    } else {
+        format.setForeground(place->first < quiet_end_ ? quietColor(palette()) : palette().color(QPalette::Text));
+    }
+    cursor.setCharFormat(format);
 }
 
 void TokenTextView::updateMarks()
@@ -132,6 +174,7 @@ void TokenTextView::recolor()
     const int end = document()->characterCount() - 1;
     color(0, quiet_end_, quietColor(palette()));
     color(quiet_end_, end, palette().color(QPalette::Text));
+    for (int token = 0; token < static_cast<int>(colors_.size()); ++token) applyFormat(token);
     updateMarks();
 }
 

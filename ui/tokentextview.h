@@ -16,7 +16,7 @@ class TokenTextView final : public QPlainTextEdit {
 public:
     explicit TokenTextView(QWidget* parent = nullptr);
 
-    /// Forgets all tokens.
+    /// Forgets all tokens, but not the colours: a text that is written anew looks the same.
     void reset();
     /// Adds text of `token`; tokens come in order. Quiet text is the prompt's.
     void append(int token, const QString& text, bool quiet);
@@ -29,6 +29,11 @@ public:
 
     void setSelectedTokens(int first, int last); ///< -1, -1 for none
     void setMarkedToken(int token);              ///< the split; -1 for none
+    /// Grounds of tokens from `first` on, those still to come included; an invalid colour leaves a token plain.
+    void setTokenColors(int first, const std::vector<QColor>& colors);
+    void clearTokenColors();
+    /// Invalid where a token is plain.
+    [[nodiscard]] QColor tokenColor(int token) const;
     [[nodiscard]] int markedToken() const { return marked_; }
 
 signals:
@@ -39,9 +44,11 @@ private:
     void changeEvent(QEvent* event) override;
     void updateMarks();
     void recolor();
+    void applyFormat(int token);
 
-    std::vector<int> starts_; ///< document position at which each token begins
-    int quiet_end_ = 0;       ///< characters of the prompt
+    std::vector<int> starts_;    ///< document position at which each token begins
+    std::vector<QColor> colors_; ///< grounds; shorter than starts_ where the rest is plain
+    int quiet_end_ = 0;          ///< characters of the prompt
     int selected_first_ = -1;
     int selected_last_ = -1;
     int marked_ = -1;

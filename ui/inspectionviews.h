@@ -1,0 +1,68 @@
+// The views that look into a run: makes them, and tells the window where each wants to stand.
+#pragma once
+
+#include <vector>
+
+#include <QObject>
+
+#include "ui/baseline.h"
+#include "ui/comparison.h"
+#include "ui/selection.h"
+
+class QAction;
+class QWidget;
+
+namespace flextron::ui {
+
+class HeatmapView;
+class LedgerView;
+class PaneView;
+class TextColoring;
+class TokenCard;
+class WhyView;
+
+class InspectionViews final : public QObject {
+    Q_OBJECT
+
+public:
+    /// A dock of the window; the first of an area is the one on top.
+    struct Dock {
+        QString name; ///< object name
+        QString title;
+        QWidget* view = nullptr;
+        Qt::DockWidgetArea area = Qt::BottomDockWidgetArea;
+    };
+
+    InspectionViews(EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action,
+                    QObject* parent = nullptr);
+
+    /// A pane from now on has its text coloured and a ribbon under it.
+    void attach(PaneSlot slot, PaneView* pane);
+
+    [[nodiscard]] const std::vector<Dock>& docks() const { return docks_; }
+    /// For the menu "Analyze" and the window's shortcuts.
+    [[nodiscard]] const QList<QAction*>& actions() const { return actions_; }
+    [[nodiscard]] HeatmapView* heatmap() const { return heatmap_; }
+    [[nodiscard]] TokenCard* tokenCard() const { return token_card_; }
+    [[nodiscard]] WhyView* why() const { return why_; }
+    [[nodiscard]] LedgerView* ledger() const { return ledger_; }
+    [[nodiscard]] TextColoring* coloring() const { return coloring_; }
+    [[nodiscard]] Baseline* baseline() const { return baseline_; }
+
+private:
+    void add(const char* name, const QString& title, QWidget* view, Qt::DockWidgetArea area);
+
+    EngineService* service_;
+    Comparison* comparison_;
+    Selection* selection_;
+    Baseline* baseline_;
+    HeatmapView* heatmap_;
+    TokenCard* token_card_;
+    WhyView* why_;
+    LedgerView* ledger_;
+    TextColoring* coloring_;
+    std::vector<Dock> docks_;
+    QList<QAction*> actions_;
+};
+
+} // namespace flextron::ui
