@@ -23,8 +23,36 @@ constexpr int kLanes = static_cast<int>(hn::MaxLanes(DF()));
 constexpr int kPanelVectors = kPanel / kLanes;
 constexpr int kRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 32 : 16;
 
-/// How far ahead of its use a line of weights is asked for. Beyond what the hardware looks ahead, across pages.
-constexpr std::size_t kPrefetchBytes = 2048;
+/// How many inputs ahead of its use a line of weights is asked for: beyond what the hardware looks ahead, and into the
+/// next piece, which the hardware cannot guess.
+constexpr int kInputsAhead = 32;
+
+/// Where in a pass weights are asked for: kInputsAhead further on in the same segment, then in the one that comes next,
+/// or in the first of the next panels.
+class Ahead {
+public:
+    HWY_INLINE Ahead(const PanelProduct& g, int segment, int panels, std::size_t input_bytes)
+        : offset_(static_cast<std::ptrdiff_t>(kInputsAhead * input_bytes))
+        , stay_(HWY_MAX(0, g.segment_length - kInputsAhead))
+    {
+        const auto length = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(g.segment_length) * input_bytes);
+        const auto next = segment + 1 < g.segments ? static_cast<std::ptrdiff_t>(g.segment_bytes)
+                                                   : panels * static_cast<std::ptrdiff_t>(g.panel_bytes) -
+                                                         segment * static_cast<std::ptrdiff_t>(g.segment_bytes);
+        jump_ = next - length;
+    }
+    /// Bytes from where input k of a panel stands to what is wanted then. To be called with k in rising order.
+    HWY_INLINE std::ptrdiff_t at(int k)
+    {
+        if (k == stay_) offset_ += jump_;
+        return offset_;
+    }
+
+private:
+    std::ptrdiff_t offset_;
+    std::ptrdiff_t jump_;
+    int stay_;
+};
 
 /// Readers of one vector of weights: `at(k, v)` is vector v of input k of a panel.
 struct ReadFloat32 {
@@ -107,12 +135,13 @@ HWY_INLINE void strip(const PanelProduct& g, const std::byte* panels, int vector
         const std::byte* panel[NP];
 #pragma GCC unroll 16
         for (int p = 0; p < NP; ++p) panel[p] = panels + p * g.panel_bytes;
+        Ahead ahead(g, s, NP, kPanel * Read::kBytes);
         for (int k = 0; k < g.segment_length; ++k, a += a_stride) {
+            const std::ptrdiff_t wanted = ahead.at(k) + static_cast<std::ptrdiff_t>(k * kPanel * Read::kBytes);
 #pragma GCC unroll 16
             for (int p = 0; p < NP; ++p)
                 for (std::size_t line = 0; line < kPanel * Read::kBytes; line += 64)
-                    hwy::Prefetch(panel[p] + static_cast<std::size_t>(k) * kPanel * Read::kBytes + line +
-                                  kPrefetchBytes);
+                    hwy::Prefetch(panel[p] + wanted + line);
             multiplyAdd<R, NP * NV>(sum, a, [&](int i) HWY_ATTR { return Read{panel[i / NV]}.at(k, vector + i % NV); });
         }
     }
@@ -142,6 +171,7 @@ HWY_INLINE void stripInt8(const PanelProduct& g, const std::byte* panels, int ve
     const std::size_t a_stride = g.a_stride;
     for (int s = 0; s < g.segments; ++s, panels += g.segment_bytes) {
         const std::byte* group = panels;
+        Ahead ahead(g, s, NP, kGroupBytes / kPanel);
         for (int begin = 0; begin < g.segment_length; begin += kPanel, group += kGroupBytes) {
             V scale[NP * NV];
 #pragma GCC unroll 16
@@ -151,9 +181,10 @@ HWY_INLINE void stripInt8(const PanelProduct& g, const std::byte* panels, int ve
                                           (vector + i % NV) * kLanes));
             const int inputs = HWY_MIN(kPanel, g.segment_length - begin);
             for (int k = 0; k < inputs; ++k, a += a_stride) {
+                const std::ptrdiff_t wanted = ahead.at(begin + k);
                 multiplyAdd<R, NP * NV>(sum, a, [&](int i) HWY_ATTR {
                     const std::byte* line = group + (i / NV) * g.panel_bytes + kScaleBytes + k * kPanel;
-                    if (i % NV == 0) hwy::Prefetch(line + kPrefetchBytes);
+                    if (i % NV == 0) hwy::Prefetch(line + wanted);
                     const auto bytes = hn::Load(d8, reinterpret_cast<const std::int8_t*>(line) +
                                                         (vector + i % NV) * kLanes);
                     return hn::Mul(hn::ConvertTo(kF, hn::PromoteTo(d32, bytes)), scale[i]);
@@ -200,6 +231,8 @@ template <class Read, int R> HWY_NOINLINE void productOfRows(const PanelProduct&
     constexpr int kVectors = vectorsFor(R);
     int panel = 0;
     for (; panel + kAtOnce <= g.panel_count; panel += kAtOnce) pass<Read, R, kAtOnce, kVectors>(g, panel);
+    if constexpr (kAtOnce > 2)
+        for (; panel + 2 <= g.panel_count; panel += 2) pass<Read, R, 2, kVectors>(g, panel);
     if constexpr (kAtOnce > 1)
         for (; panel < g.panel_count; ++panel) pass<Read, R, 1, kVectors>(g, panel);
 }
