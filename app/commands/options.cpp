@@ -78,6 +78,9 @@ void RunOptions::declare(CLI::App& command)
     addChoice(command, "--dtype", dtype, "auto|float32|bfloat16|float64", "type of the arithmetic")->group("Running");
     addChoice(command, "--weights", weights, "auto|f32|f16|bf16|q8", "type in which weights are held")
         ->group("Running");
+    addChoice(command, "--kv-type", kv_type, "auto|f32|f16|bf16",
+              "type in which keys and values are held (auto: f16 beside weights of 16 or 8 bits)")
+        ->group("Running");
     rangeChecked(command.add_option("--threads", threads, "threads (default: the physical cores)"), 1, true, 4096,
                  "a number from 1 to 4096")
         ->type_name("N")
@@ -96,6 +99,7 @@ LoadOptions RunOptions::loadOptions(BackendKind backend) const
     options.device = understood(parseDevice(device));
     options.type = understood(parseComputeType(dtype));
     options.weights = understood(parseWeightType(weights));
+    options.kv = understood(parseKvType(kv_type));
     if (backend == BackendKind::Reference && (weights == "f16" || weights == "q8"))
         throw UsageError("--weights " + weights +
                              ": the reference backend, which this command needs, holds weights as "

@@ -37,6 +37,7 @@ struct RunOptions {
     std::string device = "auto";
     std::string dtype = "auto";
     std::string weights = "auto";
+    std::string kv_type = "auto";
     int threads = 0;
     std::uint64_t seed = 42;
     bool json = false;

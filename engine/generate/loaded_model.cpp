@@ -112,6 +112,11 @@ std::shared_ptr<const Backend> loadBackend(const LoadedModel& model, const LoadO
     const bool decode = options.backend == BackendKind::Decode ||
                         (options.backend == BackendKind::Auto && !model.device.cuda &&
                          options.type == ComputeType::Auto);
+    if (!decode && options.kv != KvType::Auto)
+        throw Failure(ErrorCode::InvalidArgument,
+                      "keys and values as " + std::string(kvTypeName(options.kv)) +
+                          " were asked for, but the reference backend keeps them in the type it computes in",
+                      "leave --kv-type out, or run on the CPU without --dtype");
     if (!decode)
         return loadReferenceBackend(model.checkpoint, model.device, referenceType(options), progress, cancel).orThrow();
     if (model.device.cuda || options.type != ComputeType::Auto)
@@ -119,7 +124,7 @@ std::shared_ptr<const Backend> loadBackend(const LoadedModel& model, const LoadO
                       "the decode backend runs on the CPU and computes in float32; asked for were " +
                           model.device.id() + " and " + std::string(computeTypeName(options.type)),
                       "use --device cpu and leave --dtype out");
-    return loadDecodeBackend(model.checkpoint, options.weights, threads(), progress, cancel).orThrow();
+    return loadDecodeBackend(model.checkpoint, {options.weights, options.kv, threads()}, progress, cancel).orThrow();
 }
 
 /// A table that does not fit or cannot be read is as good as none: it can be measured again.

@@ -48,6 +48,8 @@ struct LoadOptions {
     BackendKind backend = BackendKind::Auto;
     /// How weights are held. The reference computes in the type it holds: there Float32 and BFloat16 only.
     WeightType weights = WeightType::Auto;
+    /// How the decode backend holds keys and values; the reference holds them in the type it computes in.
+    KvType kv = KvType::Auto;
     std::filesystem::path
         routers; ///< other than the checkpoint's own; empty: routers.safetensors of the folder, if it is there
 };

@@ -1,6 +1,7 @@
 // How near a decode step comes to reading the bytes it needs: the figures of docs/performance.md, "CPU decode".
 //
-//   decode_bench [--model 213m|135m|bundled|tiny] [--weights bf16|f32|f16|q8] [--threads N] [--rounds N]
+//   decode_bench [--model 213m|135m|bundled|tiny] [--weights bf16|f32|f16|q8] [--kv-type auto|f32|f16|bf16]
+//                [--threads N] [--rounds N]
 //
 // Everything that is compared is measured in turns within one run, and medians are given: a machine that others use
 // slows all of it alike. Weights are random; what they are does not change the time.
@@ -22,6 +23,7 @@
 #include "engine/base/system.h"
 #include "engine/compute/decode/kernels_p.h"
 #include "engine/compute/decode/memory_p.h"
+#include "engine/compute/decode/thread_pool_p.h"
 #include "engine/compute/decode_backend.h"
 #include "engine/model/cost.h"
 
@@ -47,6 +49,7 @@ double median(std::vector<double> values)
 struct Options {
     std::string model = "213m";
     std::string weights = "bf16";
+    std::string kv = "auto";
     int threads = 0;
     int rounds = 15;
 };
@@ -65,6 +68,7 @@ Options parse(int argc, char** argv)
         if (i + 1 >= argc) usage(name + " needs a value");
         if (name == "--model") options.model = argv[i + 1];
         else if (name == "--weights") options.weights = argv[i + 1];
+        else if (name == "--kv-type") options.kv = argv[i + 1];
         else if (name == "--threads") options.threads = std::atoi(argv[i + 1]);
         else if (name == "--rounds") options.rounds = std::max(3, std::atoi(argv[i + 1]));
         else usage("there is no option " + name);
@@ -147,13 +151,14 @@ void onThreads(int threads, const std::function<void(int)>& body)
     for (std::thread& other : others) other.join();
 }
 
-/// Milliseconds to read `bytes`, each thread its own part from end to end.
-double plainRead(const decode::Memory& memory, std::size_t bytes, int threads)
+/// Milliseconds to read `bytes`, by threads that are awake already.
+double plainRead(decode::ThreadPool& pool, const decode::Memory& memory, std::size_t bytes)
 {
-    const std::size_t part = bytes / static_cast<std::size_t>(threads) / 64 * 8; // words
+    const int parts = 8 * pool.threads();
+    const std::size_t part = bytes / static_cast<std::size_t>(parts) / 64 * 8; // words
     const auto start = Clock::now();
-    onThreads(threads, [&](int thread) {
-        const auto* words = memory.as<std::uint64_t>() + static_cast<std::size_t>(thread) * part;
+    pool.forEach(parts, [&](int index, int) {
+        const auto* words = memory.as<std::uint64_t>() + static_cast<std::size_t>(index) * part;
         std::uint64_t sums[8] = {};
         for (std::size_t i = 0; i + 8 <= part; i += 8)
             for (std::size_t j = 0; j < 8; ++j) sums[j] ^= words[i + j];
@@ -308,9 +313,13 @@ public:
 
         const std::int64_t bytes = costOf(full, config_, cost_).bytes();
         const decode::Memory memory = touched(static_cast<std::size_t>(bytes));
+        decode::ThreadPool pool(threads_);
         std::vector<double> reads, peaks;
         for (int round = 0; round < options_.rounds; ++round) {
-            reads.push_back(plainRead(memory, static_cast<std::size_t>(bytes), threads_));
+            for (int i = small_ ? 0 : 3; i < 4; ++i) { // like sample()
+                const double time = plainRead(pool, memory, static_cast<std::size_t>(bytes));
+                if (i == 3) reads.push_back(time);
+            }
             for (Trial& trial : subnets) sample(trial);
             for (Trial* trial : {&panes, &dynamic, &half_all, &half_own, &full_all}) sample(*trial);
             for (int i = 0; i < 2; ++i) {
@@ -405,10 +414,12 @@ int bench(const Options& options)
 {
     const auto type = parseWeightType(options.weights);
     if (!type) usage(type.error().message);
+    const auto kv = parseKvType(options.kv);
+    if (!kv) usage(kv.error().message);
     const TemporaryFolder folder;
     const auto checkpoint = writeRandomModel(folder.path() / "model", shapeOf(options.model));
     const auto start = Clock::now();
-    const auto backend = loadDecodeBackend(checkpoint, *type, options.threads).orThrow();
+    const auto backend = loadDecodeBackend(checkpoint, {*type, *kv, options.threads}).orThrow();
     std::printf("%s, %s, %s\n", options.model.c_str(), cpuName().c_str(), backend->description().c_str());
     std::printf("%s of weights, loaded in %.1f s, %d rounds, context %d\n", formatBytes(backend->weightBytes()).c_str(),
                 millisecondsSince(start) * 1e-3, options.rounds, kContext);

@@ -22,10 +22,12 @@ void Step::attentionBlock(int layer)
     w.tiles.arrange(w.widths, sliceRows(), kernels_.tile_rows, /*keep_idle=*/true);
     const float* input = interleave();
     const int heads = w.tiles.widest();
-    pool_.forEach(heads + 2 * groups, [&](int item, int thread) {
+    const int at_once = queryHeadsAtOnce();
+    const int parts = (heads + at_once - 1) / at_once;
+    pool_.forEach(parts + groups, [&](int item, int thread) {
         ThreadScratch& scratch = w.scratch[static_cast<std::size_t>(thread)];
-        if (item < heads) return projectQueries(layer, item, input, scratch);
-        projectKeysValues(layer, (item - heads) / 2, (item - heads) % 2 == 1, input, scratch);
+        if (item >= parts) return projectKeysValues(layer, item - parts, input, scratch);
+        projectQueries(layer, item * at_once, std::min(at_once, heads - item * at_once), input, scratch);
     });
     if (heads == 0) return;
 
@@ -47,7 +49,15 @@ void Step::attentionBlock(int layer)
     projectBack(back);
 }
 
-void Step::projectQueries(int layer, int head, const float* input, ThreadScratch& scratch)
+/// Two heads of a single panel each are read together where they lie a fixed distance apart: one panel alone has too
+/// few independent sums to keep up with the caches.
+int Step::queryHeadsAtOnce() const
+{
+    return shape_.head_panels == 1 && (shape_.heads_per_group == 1 || shape_.heads_per_group % 2 == 0) ? 2 : 1;
+}
+
+/// One head, or two of a panel each.
+void Step::projectQueries(int layer, int head, int count, const float* input, ThreadScratch& scratch)
 {
     const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
     const RowTiles& tiles = workspace_.tiles;
@@ -56,14 +66,18 @@ void Step::projectQueries(int layer, int head, const float* input, ThreadScratch
                               static_cast<std::size_t>(head / shape_.heads_per_group) * shape_.group_bytes +
                               static_cast<std::size_t>(head % shape_.heads_per_group * shape_.head_panels) *
                                   shape_.input_panel;
-    multiplyInputs(panels, shape_.head_panels, input, tiles.countAbove(head, 0, sliceRows()), scratch,
+    const std::size_t apart = count == 2 && shape_.heads_per_group == 1 ? shape_.group_bytes : shape_.input_panel;
+    multiplyInputs(panels, count * shape_.head_panels, apart, input, tiles.countAbove(head, 0, sliceRows()), scratch,
                    [&](const RowTiles::Tile& tile, int i, const float* c) {
                        const int row = tiles.row(tile.first + i);
-                       float* q = queries(layer, row, head);
-                       std::copy_n(c, dh, q);
-                       if (!weights.q_bias.empty())
-                           for (int j = 0; j < dh; ++j) q[j] += weights.q_bias[static_cast<std::size_t>(head * dh + j)];
-                       rotate(q, row);
+                       for (int h = head; h < std::min(head + count, tiles.width(tile.first + i)); ++h, c += kPanel) {
+                           float* q = queries(layer, row, h);
+                           std::copy_n(c, dh, q);
+                           if (!weights.q_bias.empty())
+                               for (int j = 0; j < dh; ++j)
+                                   q[j] += weights.q_bias[static_cast<std::size_t>(h * dh + j)];
+                           rotate(q, row);
+                       }
                    });
 }
 
@@ -88,25 +102,28 @@ int Step::rowsWithKeys(int layer, int group) const
     return used;
 }
 
-void Step::projectKeysValues(int layer, int group, bool value, const float* input, ThreadScratch& scratch)
+void Step::projectKeysValues(int layer, int group, const float* input, ThreadScratch& scratch)
 {
     const Workspace& w = workspace_;
     const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
     const int dh = shape_.head_dim;
-    const std::vector<float>& bias = value ? weights.v_bias : weights.k_bias;
-    const std::byte* panels = weights.kv + static_cast<std::size_t>(group) * shape_.kv_bytes +
-                              static_cast<std::size_t>(value ? shape_.head_panels : 0) * shape_.input_panel;
-    multiplyInputs(panels, shape_.head_panels, input, rowsWithKeys(layer, group), scratch,
+    const auto add = [&](const std::vector<float>& bias, float* to) {
+        if (bias.empty()) return;
+        for (int j = 0; j < dh; ++j) to[j] += bias[static_cast<std::size_t>(group * dh + j)];
+    };
+    const std::byte* panels = weights.kv + static_cast<std::size_t>(group) * shape_.kv_bytes;
+    multiplyInputs(panels, 2 * shape_.head_panels, shape_.input_panel, input, rowsWithKeys(layer, group), scratch,
                    [&](const RowTiles::Tile& tile, int i, float* c) {
                        const int r = w.tiles.row(tile.first + i);
                        const Row& row = w.rows[static_cast<std::size_t>(r)];
                        DecodeCache& cache = *w.panes[static_cast<std::size_t>(row.pane)].cache;
                        if (cache.groups(layer) <= group) return;
-                       if (!bias.empty())
-                           for (int j = 0; j < dh; ++j) c[j] += bias[static_cast<std::size_t>(group * dh + j)];
-                       if (value) return cache.writeValue(layer, group, row.position, c);
+                       float* value = c + shape_.head_panels * kPanel;
+                       add(weights.k_bias, c);
+                       add(weights.v_bias, value);
                        rotate(c, r);
                        cache.writeKey(layer, group, row.position, c);
+                       cache.writeValue(layer, group, row.position, value);
                    });
 }
 
@@ -173,14 +190,13 @@ void Step::attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch)
     scores.a = scratch.queries.data();
     scores.a_stride = stride;
     scores.rows = count;
-    scores.panels = reinterpret_cast<const std::byte*>(
-        cache.keys(layer, unit.group) + static_cast<std::size_t>(base / kPanel) * cache.keyPanelFloats());
-    scores.panel_bytes = cache.keyPanelFloats() * sizeof(float);
+    scores.panels = cache.keys(layer, unit.group, base);
+    scores.panel_bytes = cache.keyPanelBytes();
     scores.panel_count = roundUp(n, kPanel) / kPanel;
     scores.segment_length = dh;
     scores.c = scratch.scores.data();
     scores.c_stride = static_cast<std::size_t>(scores.panel_count * kPanel);
-    kernels_.product[static_cast<int>(PanelType::Float32)](scores);
+    kernels_.product[static_cast<int>(cache.type())](scores);
 
     const float scale = 1.0f / std::sqrt(static_cast<float>(dh));
     for (int i = 0; i < count; ++i)
@@ -191,14 +207,13 @@ void Step::attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch)
     mix.a = scratch.shares.data();
     mix.a_stride = stride;
     mix.rows = count;
-    mix.panels = reinterpret_cast<const std::byte*>(cache.values(layer, unit.group) +
-                                                    static_cast<std::size_t>(base) * kPanel);
-    mix.panel_bytes = cache.valuePanelFloats() * sizeof(float);
+    mix.panels = cache.values(layer, unit.group, base);
+    mix.panel_bytes = cache.valuePanelBytes();
     mix.panel_count = shape_.head_panels;
     mix.segment_length = n;
     mix.c = scratch.c.data();
     mix.c_stride = static_cast<std::size_t>(shape_.head_panels * kPanel);
-    kernels_.product[static_cast<int>(PanelType::Float32)](mix);
+    kernels_.product[static_cast<int>(cache.type())](mix);
 
     const int inputs = weights.sizes.num_attention_heads * dh;
     for (int i = 0; i < count; ++i) {

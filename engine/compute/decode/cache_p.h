@@ -1,4 +1,4 @@
-// Keys and values, float32, laid out as panels so that attention is made of the same products as everything else.
+// Keys and values, laid out as panels so that attention is made of the same products as everything else.
 #pragma once
 
 #include <vector>
@@ -14,8 +14,8 @@ namespace flextron::decode {
 /// shares gives the output). Capacity is padded to whole panels. Positions that were never written read as zeros.
 class DecodeCache final : public KvCache {
 public:
-    /// Throws Failure(OutOfMemory) with numbers.
-    DecodeCache(const Shape& shape, int capacity, std::vector<int> heads);
+    /// `type`: any but Int8. Throws Failure(OutOfMemory) with numbers.
+    DecodeCache(const Shape& shape, PanelType type, const Kernels& kernels, int capacity, std::vector<int> heads);
 
     [[nodiscard]] int length() const override { return length_; }
     [[nodiscard]] int capacity() const override { return capacity_; }
@@ -24,28 +24,31 @@ public:
     void truncate(int length) override { length_ = length; }
     [[nodiscard]] Result<std::unique_ptr<KvCache>> clone() const override;
 
+    [[nodiscard]] PanelType type() const { return type_; }
     [[nodiscard]] int groups(int layer) const
     {
         return heads_[static_cast<std::size_t>(layer)] / shape_.heads_per_group;
     }
-    /// The K panels of a group, from the one that holds position 0 on; kPanelFloats() apart.
-    [[nodiscard]] float* keys(int layer, int group) const;
-    /// The first V panel of a group; valuePanelFloats() apart.
-    [[nodiscard]] float* values(int layer, int group) const;
-    [[nodiscard]] std::size_t keyPanelFloats() const { return static_cast<std::size_t>(shape_.head_dim) * kPanel; }
-    [[nodiscard]] std::size_t valuePanelFloats() const { return static_cast<std::size_t>(padded_) * kPanel; }
+    /// The K panel of a group that holds `position`, a multiple of kPanel; keyPanelBytes() apart.
+    [[nodiscard]] std::byte* keys(int layer, int group, int position) const;
+    /// Line `position` of the first V panel of a group; valuePanelBytes() apart.
+    [[nodiscard]] std::byte* values(int layer, int group, int position) const;
+    [[nodiscard]] std::size_t keyPanelBytes() const { return panelBytes(type_, shape_.head_dim); }
+    [[nodiscard]] std::size_t valuePanelBytes() const { return panelBytes(type_, padded_); }
 
-    void writeKey(int layer, int group, int position, const float* k);
-    void writeValue(int layer, int group, int position, const float* v);
+    /// [dh]; what is given is overwritten.
+    void writeKey(int layer, int group, int position, float* k);
+    void writeValue(int layer, int group, int position, float* v);
     /// Only then do the new tokens count.
     void grow(int tokens) { length_ += tokens; }
 
 private:
-    DecodeCache() = default;
-    [[nodiscard]] std::size_t groupFloats() const;
+    [[nodiscard]] std::size_t groupBytes() const;
     Shape shape_;
+    PanelType type_;
+    const Kernels& kernels_;
     std::vector<int> heads_;
-    std::vector<std::size_t> offsets_; // floats, of each layer
+    std::vector<std::size_t> offsets_; // bytes, of each layer
     int capacity_ = 0;
     int padded_ = 0; // capacity in whole panels
     int length_ = 0;

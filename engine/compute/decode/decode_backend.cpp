@@ -23,6 +23,15 @@ PanelType panelType(WeightType type)
     throw Failure(ErrorCode::Internal, "unknown weight type");
 }
 
+PanelType panelType(KvType type)
+{
+    switch (type) {
+    case KvType::Float16: return PanelType::Float16;
+    case KvType::BFloat16: return PanelType::BFloat16;
+    default: return PanelType::Float32;
+    }
+}
+
 void refuseWhatDoesNotFit(const Checkpoint& checkpoint, WeightType type)
 {
     const std::int64_t needed = estimateDecodeBytes(checkpoint, type);
@@ -83,12 +92,38 @@ std::int64_t estimateDecodeBytes(const Checkpoint& checkpoint, WeightType type)
            table;
 }
 
-DecodeBackend::DecodeBackend(std::shared_ptr<const Checkpoint> checkpoint, WeightType type, int threads,
+Result<KvType> parseKvType(std::string_view text)
+{
+    for (const KvType type : {KvType::Auto, KvType::Float32, KvType::Float16, KvType::BFloat16})
+        if (text == kvTypeName(type)) return type;
+    return Error{ErrorCode::InvalidArgument, "there is no type of keys and values \"" + std::string(text) + "\"",
+                 "choose auto, f32, f16 or bf16"};
+}
+
+std::string_view kvTypeName(KvType type)
+{
+    switch (type) {
+    case KvType::Auto: return "auto";
+    case KvType::Float32: return "f32";
+    case KvType::Float16: return "f16";
+    case KvType::BFloat16: return "bf16";
+    }
+    return "unknown";
+}
+
+KvType resolveKvType(WeightType resolved, KvType type)
+{
+    if (type != KvType::Auto) return type;
+    return resolved == WeightType::Float32 ? KvType::Float32 : KvType::Float16;
+}
+
+DecodeBackend::DecodeBackend(std::shared_ptr<const Checkpoint> checkpoint, const DecodeOptions& options,
                              const decode::Kernels& kernels, const ProgressFn& progress, const CancelToken& cancel)
     : checkpoint_(std::move(checkpoint))
-    , type_(resolveWeightType(*checkpoint_, type))
+    , type_(resolveWeightType(*checkpoint_, options.weights))
+    , kv_type_(resolveKvType(type_, options.kv))
     , kernels_(kernels)
-    , pool_(threads > 0 ? threads : usableProcessors())
+    , pool_(options.threads > 0 ? options.threads : usableProcessors())
     , weights_(decode::packWeights(*checkpoint_, panelType(type_), pool_, progress, cancel))
 {
 }
@@ -96,8 +131,8 @@ DecodeBackend::DecodeBackend(std::shared_ptr<const Checkpoint> checkpoint, Weigh
 std::string DecodeBackend::description() const
 {
     const int count = pool_.threads();
-    return "decode, " + std::string(weightTypeName(type_)) + " weights, " + kernels_.target + ", " +
-           std::to_string(count) + (count == 1 ? " thread" : " threads");
+    return "decode, " + std::string(weightTypeName(type_)) + " weights, " + std::string(kvTypeName(kv_type_)) +
+           " K/V, " + kernels_.target + ", " + std::to_string(count) + (count == 1 ? " thread" : " threads");
 }
 
 int DecodeBackend::bytesPerWeight() const
@@ -110,11 +145,16 @@ int DecodeBackend::bytesPerWeight() const
     }
 }
 
+int DecodeBackend::bytesPerKv() const
+{
+    return kv_type_ == KvType::Float32 ? 4 : 2;
+}
+
 Result<std::unique_ptr<KvCache>> DecodeBackend::newCache(int capacity, const std::vector<int>& heads) const
 {
     return guarded([&]() -> std::unique_ptr<KvCache> {
         checkCacheRequest(capacity, heads, config());
-        return std::make_unique<decode::DecodeCache>(weights_.shape, capacity, heads);
+        return std::make_unique<decode::DecodeCache>(weights_.shape, panelType(kv_type_), kernels_, capacity, heads);
     });
 }
 
@@ -136,21 +176,21 @@ Result<void> DecodeBackend::step(std::span<const StepInput> panes, std::span<Ste
 
 Result<std::shared_ptr<const Backend>> loadDecodeBackendOn(const std::string& target,
                                                            std::shared_ptr<const Checkpoint> checkpoint,
-                                                           WeightType type, int threads, const ProgressFn& progress,
+                                                           const DecodeOptions& options, const ProgressFn& progress,
                                                            const CancelToken& cancel)
 {
     return guarded([&]() -> std::shared_ptr<const Backend> {
-        refuseWhatDoesNotFit(*checkpoint, type);
+        refuseWhatDoesNotFit(*checkpoint, options.weights);
         const decode::Kernels& kernels = target.empty() ? decode::bestKernels() : decode::kernelsFor(target);
-        return std::make_shared<const DecodeBackend>(std::move(checkpoint), type, threads, kernels, progress, cancel);
+        return std::make_shared<const DecodeBackend>(std::move(checkpoint), options, kernels, progress, cancel);
     });
 }
 
-Result<std::shared_ptr<const Backend>> loadDecodeBackend(std::shared_ptr<const Checkpoint> checkpoint, WeightType type,
-                                                         int threads, const ProgressFn& progress,
+Result<std::shared_ptr<const Backend>> loadDecodeBackend(std::shared_ptr<const Checkpoint> checkpoint,
+                                                         const DecodeOptions& options, const ProgressFn& progress,
                                                          const CancelToken& cancel)
 {
-    return loadDecodeBackendOn({}, std::move(checkpoint), type, threads, progress, cancel);
+    return loadDecodeBackendOn({}, std::move(checkpoint), options, progress, cancel);
 }
 
 } // namespace flextron

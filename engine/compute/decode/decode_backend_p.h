@@ -14,13 +14,13 @@ namespace flextron {
 
 class DecodeBackend final : public Backend {
 public:
-    DecodeBackend(std::shared_ptr<const Checkpoint> checkpoint, WeightType type, int threads,
+    DecodeBackend(std::shared_ptr<const Checkpoint> checkpoint, const DecodeOptions& options,
                   const decode::Kernels& kernels, const ProgressFn& progress, const CancelToken& cancel);
 
     [[nodiscard]] const Checkpoint& checkpoint() const override { return *checkpoint_; }
     [[nodiscard]] std::string description() const override;
     [[nodiscard]] int bytesPerWeight() const override;
-    [[nodiscard]] int bytesPerKv() const override { return sizeof(float); }
+    [[nodiscard]] int bytesPerKv() const override;
     [[nodiscard]] std::int64_t weightBytes() const override { return weights_.bytes(); }
     [[nodiscard]] Result<std::unique_ptr<KvCache>> newCache(int capacity, const std::vector<int>& heads) const override;
     [[nodiscard]] Result<void> step(std::span<const StepInput> panes, std::span<StepOutput> outputs,
@@ -29,6 +29,7 @@ public:
 private:
     std::shared_ptr<const Checkpoint> checkpoint_;
     WeightType type_;
+    KvType kv_type_;
     const decode::Kernels& kernels_;
     // What a step works in. The weights are immutable; this is not, hence one step at a time.
     mutable std::mutex mutex_;
@@ -40,7 +41,7 @@ private:
 /// loadDecodeBackend on a vector unit by name ("AVX2"); empty: the best one.
 Result<std::shared_ptr<const Backend>> loadDecodeBackendOn(const std::string& target,
                                                            std::shared_ptr<const Checkpoint> checkpoint,
-                                                           WeightType type, int threads,
+                                                           const DecodeOptions& options,
                                                            const ProgressFn& progress = {},
                                                            const CancelToken& cancel = {});
 

@@ -257,6 +257,28 @@ template <class Read> void product(const PanelProduct& g)
     }
 }
 
+template <class Read> void vectorProduct(const float* a, const std::byte* panel, int inputs, float* c)
+{
+    constexpr int kSums = 4;
+    const Read read{panel};
+    V sum[kSums][kPanelVectors];
+    for (auto& part : sum)
+        for (V& v : part) v = hn::Zero(kF);
+    const auto step = [&](int k, V(&part)[kPanelVectors]) HWY_ATTR {
+        const V x = hn::Set(kF, a[k]);
+#pragma GCC unroll 16
+        for (int v = 0; v < kPanelVectors; ++v) part[v] = hn::MulAdd(read.at(k, v), x, part[v]);
+    };
+    int k = 0;
+    for (; k + kSums <= inputs; k += kSums) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kSums; ++i) step(k + i, sum[i]);
+    }
+    for (; k < inputs; ++k) step(k, sum[0]);
+    for (int v = 0; v < kPanelVectors; ++v)
+        hn::StoreU(hn::Add(hn::Add(sum[0][v], sum[1][v]), hn::Add(sum[2][v], sum[3][v])), kF, c + v * kLanes);
+}
+
 const Kernels* table()
 {
     static const Kernels kernels = [] {
@@ -267,6 +289,8 @@ const Kernels* table()
         k.product[static_cast<int>(PanelType::Float16)] = &product<ReadFloat16>;
         k.product[static_cast<int>(PanelType::BFloat16)] = &product<ReadBFloat16>;
         k.product[static_cast<int>(PanelType::Int8)] = &product<ReadInt8>;
+        k.vector_product[static_cast<int>(PanelType::Float32)] = &vectorProduct<ReadFloat32>;
+        k.vector_product[static_cast<int>(PanelType::Float16)] = &vectorProduct<ReadFloat16>;
         addRowFunctions(k);
         return k;
     }();

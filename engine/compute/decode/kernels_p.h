@@ -50,6 +50,9 @@ struct Kernels {
     const char* target = "";
     int tile_rows = 1; ///< most rows of a tile: what the registers hold
     void (*product[kPanelTypes])(const PanelProduct&) = {};
+    /// c[0 .. kPanel) = the sum over k of a[k] times line k of one panel, as four sums that are added at the end: for
+    /// the small networks that one row passes through alone. Float32 and Float16 only.
+    void (*vector_product[kPanelTypes])(const float* a, const std::byte* panel, int inputs, float* c) = {};
     /// RMSNorm: y = x / sqrt(mean(x^2) + eps) * weight. LayerNorm when `bias` is given.
     void (*norm)(const float* x, const float* weight, const float* bias, float eps, int n, float* y) = nullptr;
     /// y += a + b (b may be null).
@@ -61,6 +64,8 @@ struct Kernels {
     /// Softmax of scores[begin .. end) times `scale`, written to shares[i * stride]; shares before `begin` and from
     /// `end` up to `n` are set to 0. `scores` is changed.
     void (*softmax)(float* scores, int begin, int end, int n, float scale, float* shares, std::size_t stride) = nullptr;
+    /// To Float16 (at most its largest number) or BFloat16, rounded to nearest, ties to even. `y` may be `x`.
+    void (*narrow)(PanelType type, const float* x, int n, std::uint16_t* y) = nullptr;
     /// Rotates pairs (i, i + half) of x by the angles with these cosines and sines.
     void (*rotate)(float* x, const float* cosines, const float* sines, int half) = nullptr;
 };

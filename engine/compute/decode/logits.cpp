@@ -37,8 +37,8 @@ void Step::takeLogits()
         const int first = item * kStrip;
         const int panels = std::min(kStrip, shape_.vocab_panels - first);
         const int columns = std::min(panels * kPanel, shape_.vocab - first * kPanel);
-        multiplyInputs(weights_.head + static_cast<std::size_t>(first) * shape_.input_panel, panels, input, sliceRows(),
-                       w.scratch[static_cast<std::size_t>(thread)],
+        multiplyInputs(weights_.head + static_cast<std::size_t>(first) * shape_.input_panel, panels, shape_.input_panel,
+                       input, sliceRows(), w.scratch[static_cast<std::size_t>(thread)],
                        [&](const RowTiles::Tile& tile, int i, const float* c) {
                            const int row = w.tiles.row(tile.first + i);
                            std::copy_n(c, columns, place(w.rows[static_cast<std::size_t>(row)]) + first * kPanel);

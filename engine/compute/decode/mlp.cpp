@@ -16,6 +16,21 @@ Gate gateOf(Activation activation)
     return Gate::Silu;
 }
 
+/// Panels that one item of a projection reads together. More at once keep up better with the caches; but the threads
+/// should all be busy to the end.
+int stripPanels(int panels, int threads)
+{
+    int best = 1;
+    double least = 1e300;
+    for (const int strip : {1, 2, 4}) {
+        const int strips = (panels + strip - 1) / strip;
+        if (strip > 1 && strips < 2 * threads) break;
+        const double time = (strip == 1 ? 1.3 : 1.0) * strip * ((strips + threads - 1) / threads);
+        if (time <= least) least = time, best = strip;
+    }
+    return best;
+}
+
 const float* biasAt(const std::vector<float>& bias, int index)
 {
     return bias.empty() ? nullptr : bias.data() + index;
@@ -59,8 +74,8 @@ void Step::activateBlock(int layer, int block, const float* input, ThreadScratch
     const int first = block * kPanel;
     const int used = w.tiles.countAbove(first, 0, sliceRows());
     const int inputs = roundUp(weights.sizes.intermediate_size, kPanel);
-    multiplyInputs(weights.blocks + static_cast<std::size_t>(block) * shape_.block_bytes, shape_.gated ? 2 : 1, input,
-                   used, scratch, [&](const RowTiles::Tile& tile, int i, float* c) {
+    multiplyInputs(weights.blocks + static_cast<std::size_t>(block) * shape_.block_bytes, shape_.gated ? 2 : 1,
+                   shape_.input_panel, input, used, scratch, [&](const RowTiles::Tile& tile, int i, float* c) {
                        kernels_.activate(gateOf(config_.hidden_act), shape_.gated ? c : nullptr,
                                          biasAt(weights.gate_bias, first), shape_.gated ? c + kPanel : c,
                                          biasAt(weights.up_bias, first), kPanel, c);
@@ -73,7 +88,7 @@ void Step::activateBlock(int layer, int block, const float* input, ThreadScratch
 /// x += W inner + bias for every row whose width is above 0, in strips of output panels.
 void Step::projectBack(const BackProjection& projection)
 {
-    const int strip = std::clamp(shape_.hidden_panels / (4 * pool_.threads()), 1, 4);
+    const int strip = stripPanels(shape_.hidden_panels, pool_.threads());
     const int strips = (shape_.hidden_panels + strip - 1) / strip;
     pool_.forEach(strips, [&](int item, int thread) {
         const int first = item * strip;

@@ -4,41 +4,24 @@
 #include <cmath>
 #include <string>
 
+#include "engine/compute/decode/panel_pack_p.h"
+
 namespace flextron::decode {
 namespace {
 
-std::size_t panelsOf(const LinearWeights& linear)
+bool fitFloat16(const std::vector<RouterNetwork>& routers)
 {
-    return static_cast<std::size_t>(roundUp(linear.out, kPanel)) * static_cast<std::size_t>(linear.in);
-}
-
-/// Whole panels of [in][kPanel] floats; outputs that are not there stay 0. Returns what follows them.
-float* packLinear(const LinearWeights& linear, float* to)
-{
-    const auto in = static_cast<std::size_t>(linear.in);
-    for (std::size_t out = 0; out < static_cast<std::size_t>(linear.out); ++out)
-        for (std::size_t i = 0; i < in; ++i)
-            to[(out / kPanel * in + i) * kPanel + out % kPanel] = linear.weight[out * in + i];
-    return to + panelsOf(linear);
-}
-
-void multiply(const Kernels& kernels, const float* panels, const LinearWeights& linear, const float* input,
-              float* output)
-{
-    PanelProduct product;
-    product.a = input;
-    product.panels = reinterpret_cast<const std::byte*>(panels);
-    product.panel_bytes = panelBytes(PanelType::Float32, linear.in);
-    product.panel_count = roundUp(linear.out, kPanel) / kPanel;
-    product.segment_length = linear.in;
-    product.c = output;
-    kernels.product[static_cast<int>(PanelType::Float32)](product);
-    for (int i = 0; i < linear.out; ++i) output[i] += linear.bias[static_cast<std::size_t>(i)];
+    constexpr float kLargest = 65504.0f;
+    const auto fits = [](float v) { return std::abs(v) <= kLargest; };
+    return std::all_of(routers.begin(), routers.end(), [&](const RouterNetwork& router) {
+        return std::all_of(router.hidden.weight.begin(), router.hidden.weight.end(), fits) &&
+               std::all_of(router.output.weight.begin(), router.output.weight.end(), fits);
+    });
 }
 
 } // namespace
 
-RouterPanels::RouterPanels(std::shared_ptr<const Routers> routers, const ModelConfig& config)
+RouterPanels::RouterPanels(std::shared_ptr<const Routers> routers, const ModelConfig& config, PanelType weights)
     : routers_(std::move(routers))
     , hidden_size_(config.hidden_size)
     , inputs_(config.hidden_size + static_cast<int>(routers_->budget_list.size()))
@@ -49,33 +32,57 @@ RouterPanels::RouterPanels(std::shared_ptr<const Routers> routers, const ModelCo
                       "the routers are for " + std::to_string(routers_->mlp.size()) + " layers, the model has " +
                           std::to_string(layers),
                       "use the routers that were trained with this model");
-    memory_ = Memory((panelFloats(routers_->heads) + panelFloats(routers_->mlp)) * sizeof(float));
-    pack(routers_->mlp, mlp_, pack(routers_->heads, heads_, memory_.as<float>()));
+    check(routers_->heads);
+    check(routers_->mlp);
+    if (weights != PanelType::Float32 && fitFloat16(routers_->heads) && fitFloat16(routers_->mlp))
+        type_ = PanelType::Float16;
+    std::size_t bytes = 0;
+    for (const std::vector<RouterNetwork>* networks : {&routers_->heads, &routers_->mlp})
+        for (const RouterNetwork& router : *networks) bytes += bytesOf(router.hidden) + bytesOf(router.output);
+    memory_ = Memory(bytes);
+    pack(routers_->mlp, mlp_, pack(routers_->heads, heads_, memory_.data()));
 }
 
-std::size_t RouterPanels::panelFloats(const std::vector<RouterNetwork>& routers) const
+void RouterPanels::check(const std::vector<RouterNetwork>& routers) const
 {
-    std::size_t floats = 0;
-    for (const RouterNetwork& router : routers) {
+    for (const RouterNetwork& router : routers)
         if (router.hidden.in != inputs_ || router.output.in != router.hidden.out)
             throw Failure(ErrorCode::InvalidArgument,
                           "a router reads " + std::to_string(router.hidden.in) + " numbers, but this model gives it " +
                               std::to_string(inputs_),
                           "use the routers that were trained with this model");
-        floats += panelsOf(router.hidden) + panelsOf(router.output);
-    }
-    return floats;
 }
 
-float* RouterPanels::pack(const std::vector<RouterNetwork>& routers, std::vector<Network>& networks, float* place)
+std::size_t RouterPanels::bytesOf(const LinearWeights& linear) const
 {
+    return static_cast<std::size_t>(roundUp(linear.out, kPanel) / kPanel) * panelBytes(type_, linear.in);
+}
+
+/// Whole panels; outputs that are not there stay 0. Returns what follows them.
+std::byte* RouterPanels::pack(const std::vector<RouterNetwork>& routers, std::vector<Network>& networks,
+                              std::byte* place) const
+{
+    const auto packLinear = [&](const LinearWeights& linear) {
+        const std::byte* begin = place;
+        const auto* bytes = reinterpret_cast<const std::byte*>(linear.weight.data());
+        const Matrix all{DType::Float32, bytes, static_cast<std::size_t>(linear.in), 1, linear.out, linear.in};
+        for (int out = 0; out < linear.out; out += kPanel, place += panelBytes(type_, linear.in))
+            packPanel(all.from(out, 0, kPanel, linear.in), linear.in, type_, place);
+        return begin;
+    };
     for (const RouterNetwork& router : routers) {
-        const float* hidden = place;
-        place = packLinear(router.hidden, place);
-        networks.push_back({&router, hidden, place});
-        place = packLinear(router.output, place);
+        const std::byte* hidden = packLinear(router.hidden);
+        networks.push_back({&router, hidden, packLinear(router.output)});
     }
     return place;
+}
+
+void RouterPanels::multiply(const Kernels& kernels, const std::byte* panels, const LinearWeights& linear,
+                            const float* input, float* output) const
+{
+    for (int out = 0; out < linear.out; out += kPanel, panels += panelBytes(type_, linear.in))
+        kernels.vector_product[static_cast<int>(type_)](input, panels, linear.in, output + out);
+    for (int i = 0; i < linear.out; ++i) output[i] += linear.bias[static_cast<std::size_t>(i)];
 }
 
 std::size_t RouterPanels::scratchFloats() const
@@ -104,13 +111,9 @@ int RouterPanels::choose(const Kernels& kernels, int layer, bool mlp, const floa
         if (inner[i] < 0) inner[i] *= RouterNetwork::kNegativeSlope;
     multiply(kernels, network.output, network.router->output, inner, logits);
 
-    // softmax() and argmax() of routers.h, in place: those make vectors.
-    const auto count = choices.size();
-    const float most = *std::max_element(logits, logits + count);
-    double sum = 0;
-    for (std::size_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(logits[i]) - most);
-    for (std::size_t i = 0; i < count; ++i)
-        probabilities[i] = static_cast<float>(std::exp(static_cast<double>(logits[i]) - most) / sum);
+    // softmax() and argmax() of routers.h, without vectors of their own.
+    const auto count = static_cast<int>(choices.size());
+    kernels.softmax(logits, 0, count, count, 1.0f, probabilities, 1);
     return choices[static_cast<std::size_t>(std::max_element(probabilities, probabilities + count) - probabilities)];
 }
 

@@ -13,8 +13,10 @@ namespace flextron::decode {
 
 class RouterPanels {
 public:
-    /// Throws Failure(InvalidArgument) for routers that were made for another model.
-    RouterPanels(std::shared_ptr<const Routers> routers, const ModelConfig& config);
+    /// `weights`: how the model's lie. Routers are held as float32 beside exact weights and as float16 beside rounded
+    /// ones, unless they are too large for it: every token reads all of them. Throws Failure(InvalidArgument) for
+    /// routers that were made for another model.
+    RouterPanels(std::shared_ptr<const Routers> routers, const ModelConfig& config, PanelType weights);
 
     [[nodiscard]] const std::shared_ptr<const Routers>& routers() const { return routers_; }
     /// Floats of scratch memory that choose() needs.
@@ -27,13 +29,17 @@ public:
 private:
     struct Network {
         const RouterNetwork* router = nullptr;
-        const float* hidden = nullptr; // panels
-        const float* output = nullptr;
+        const std::byte* hidden = nullptr; // panels
+        const std::byte* output = nullptr;
     };
-    float* pack(const std::vector<RouterNetwork>& routers, std::vector<Network>& networks, float* place);
-    [[nodiscard]] std::size_t panelFloats(const std::vector<RouterNetwork>& routers) const;
+    void check(const std::vector<RouterNetwork>& routers) const;
+    std::byte* pack(const std::vector<RouterNetwork>& routers, std::vector<Network>& networks, std::byte* place) const;
+    [[nodiscard]] std::size_t bytesOf(const LinearWeights& linear) const;
+    void multiply(const Kernels& kernels, const std::byte* panels, const LinearWeights& linear, const float* input,
+                  float* output) const;
 
     std::shared_ptr<const Routers> routers_;
+    PanelType type_ = PanelType::Float32;
     int hidden_size_ = 0;
     int inputs_ = 0;
     std::vector<Network> heads_, mlp_; // a layer each

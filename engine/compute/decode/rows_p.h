@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/base/half.h"
 #include "engine/compute/decode/kernels_p.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -166,6 +167,31 @@ void softmax(float* scores, int begin, int end, int n, float scale, float* share
     for (int i = end; i < n; ++i) shares[static_cast<std::size_t>(i) * stride] = 0.0f;
 }
 
+void narrow(PanelType type, const float* x, int n, std::uint16_t* y)
+{
+    constexpr float kMost = 65504.0f;
+    const bool half = type == PanelType::Float16;
+    const int whole = HWY_TARGET == HWY_SCALAR ? 0 : wholeVectors(n); // there Highway cuts off instead of rounding
+    const hn::Rebind<std::uint16_t, DF> d16;
+    const hn::RebindToUnsigned<DF> d32;
+    for (int i = 0; i < whole; i += kLanes) {
+        const V v = hn::LoadU(kF, x + i);
+        if (half) {
+            const hn::Rebind<hwy::float16_t, DF> dh;
+            const auto limited = hn::Max(hn::Set(kF, -kMost), hn::Min(hn::Set(kF, kMost), v));
+            hn::StoreU(hn::BitCast(d16, hn::DemoteTo(dh, limited)), d16, y + i);
+            continue;
+        }
+        // Half of the last bit that stays, less one where that bit is 0: ties go to even.
+        const auto bits = hn::BitCast(d32, v);
+        const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
+        const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fff))));
+        hn::StoreU(hn::DemoteTo(d16, hn::BitCast(hn::RebindToSigned<decltype(d32)>(), rounded)), d16, y + i);
+    }
+    for (int i = whole; i < n; ++i)
+        y[i] = half ? floatToFloat16(std::clamp(x[i], -kMost, kMost)) : floatToBfloat16(x[i]);
+}
+
 void rotate(float* x, const float* cosines, const float* sines, int half)
 {
     const auto turn = [&](int i) {
@@ -191,6 +217,7 @@ inline void addRowFunctions(Kernels& kernels)
     kernels.add = &rows::add;
     kernels.activate = &rows::activate;
     kernels.softmax = &rows::softmax;
+    kernels.narrow = &rows::narrow;
     kernels.rotate = &rows::rotate;
 }
 

@@ -73,7 +73,7 @@ void Step::lookUpRouters(std::size_t pane)
     if (found == known.end()) {
         // Routers that only we still hold belong to a model or a run that is gone.
         std::erase_if(known, [](const auto& panels) { return panels->routers().use_count() == 1; });
-        known.push_back(std::make_unique<RouterPanels>(plan.routers, config_));
+        known.push_back(std::make_unique<RouterPanels>(plan.routers, config_, weights_.type));
         found = known.end() - 1;
     }
     TargetCode& code = workspace_.codes[pane];
@@ -129,7 +129,7 @@ void Step::reserve()
     w.scratch.resize(static_cast<std::size_t>(pool_.threads()));
     const auto padded = static_cast<std::size_t>(roundUp(positions, kPanel));
     for (ThreadScratch& scratch : w.scratch) {
-        const int columns = std::max(4, shape_.head_panels) * kPanel;
+        const int columns = std::max(4, 2 * shape_.head_panels) * kPanel;
         reserveFloats(scratch.c, static_cast<std::size_t>(kMaxTileRows * columns));
         reserveFloats(scratch.queries, static_cast<std::size_t>(kMaxTileRows * shape_.head_dim));
         reserveFloats(scratch.scores, kMaxTileRows * padded);

@@ -46,8 +46,9 @@ private:
 
     // Attention (attention.cpp)
     void attentionBlock(int layer);
-    void projectQueries(int layer, int head, const float* input, ThreadScratch& scratch);
-    void projectKeysValues(int layer, int group, bool value, const float* input, ThreadScratch& scratch);
+    [[nodiscard]] int queryHeadsAtOnce() const;
+    void projectQueries(int layer, int head, int count, const float* input, ThreadScratch& scratch);
+    void projectKeysValues(int layer, int group, const float* input, ThreadScratch& scratch);
     void listUnits();
     void attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch);
     [[nodiscard]] int rowsWithKeys(int layer, int group) const;
@@ -73,15 +74,15 @@ private:
     void takeLogits();
 
     void multiply(const PanelProduct& product) const { kernels_.product[static_cast<int>(weights_.type)](product); }
-    /// The product of the normalised inputs of the first `used` rows with panels of d inputs; then each(tile, i, c) for
-    /// every row i of every tile, c being its results.
+    /// The product of the normalised inputs of the first `used` rows with panels of d inputs, so many bytes apart; then
+    /// each(tile, i, c) for every row i of every tile, c being its results.
     template <class Each>
-    void multiplyInputs(const std::byte* panels, int panel_count, const float* input, int used, ThreadScratch& scratch,
-                        Each each) const
+    void multiplyInputs(const std::byte* panels, int panel_count, std::size_t apart, const float* input, int used,
+                        ThreadScratch& scratch, Each each) const
     {
         PanelProduct product;
         product.panels = panels;
-        product.panel_bytes = shape_.input_panel;
+        product.panel_bytes = apart;
         product.panel_count = panel_count;
         product.segment_length = shape_.hidden;
         product.c = scratch.c.data();

@@ -135,8 +135,8 @@ private slots:
         const auto c = makeCase();
         const auto wanted = reference(c->checkpoint);
         for (const std::string& target : decode::kernelTargets())
-            compare(*loadDecodeBackendOn(target, c->checkpoint, WeightType::Float32, 2).orThrow(), *wanted, *c,
-                    kFloat32Loss);
+            compare(*loadDecodeBackendOn(target, c->checkpoint, {WeightType::Float32, KvType::Auto, 2}).orThrow(),
+                    *wanted, *c, kFloat32Loss);
     }
 
     void half_data()
@@ -157,8 +157,9 @@ private slots:
             });
         const auto wanted = reference(rounded);
         for (const std::string& target : decode::kernelTargets())
-            compare(*loadDecodeBackendOn(target, c->checkpoint, static_cast<WeightType>(type), 2).orThrow(), *wanted,
-                    *c, kHalfLoss);
+            compare(*loadDecodeBackendOn(target, c->checkpoint, {static_cast<WeightType>(type), KvType::Float32, 2})
+                         .orThrow(),
+                    *wanted, *c, kHalfLoss);
     }
 
     void int8()
@@ -169,8 +170,44 @@ private slots:
             [&](const auto& name, auto& values, const auto& shape) { quantise(c->config(), name, values, shape); });
         const auto wanted = reference(rounded);
         for (const std::string& target : decode::kernelTargets())
-            compare(*loadDecodeBackendOn(target, c->checkpoint, WeightType::Int8, 2).orThrow(), *wanted, *c,
-                    kFloat32Loss);
+            compare(*loadDecodeBackendOn(target, c->checkpoint, {WeightType::Int8, KvType::Float32, 2}).orThrow(),
+                    *wanted, *c, kFloat32Loss);
+    }
+
+    void keysAndValuesOf16Bits_data()
+    {
+        QTest::addColumn<int>("type");
+        QTest::addColumn<double>("loss");
+        QTest::newRow("float16") << static_cast<int>(KvType::Float16) << kHalfLoss;
+        // Three bits fewer: what random weights make of random text is eight times further off.
+        QTest::newRow("bfloat16") << static_cast<int>(KvType::BFloat16) << 8 * kHalfLoss;
+    }
+    void keysAndValuesOf16Bits()
+    {
+        QFETCH(int, type);
+        QFETCH(double, loss);
+        const auto c = makeCase();
+        const auto wanted = reference(c->checkpoint);
+        for (const std::string& target : decode::kernelTargets())
+            compare(*loadDecodeBackendOn(target, c->checkpoint, {WeightType::Float32, static_cast<KvType>(type), 2})
+                         .orThrow(),
+                    *wanted, *c, loss);
+    }
+
+    // Keys and values beyond float16's range are kept as its largest number, not as infinity.
+    void keysBeyondFloat16()
+    {
+        const auto c = makeCase();
+        const auto large = changedCopy(*c->checkpoint, c->path("large"),
+                                       [](const auto& name, auto& values, const auto&) {
+                                           if (name.find("v_proj") == std::string::npos) return;
+                                           for (float& v : values) v *= 1e6f;
+                                       });
+        for (const std::string& target : decode::kernelTargets()) {
+            const auto decode = loadDecodeBackendOn(target, large, {WeightType::Float32, KvType::Float16, 2}).orThrow();
+            for (const float v : readText(*decode, c->ids, planOf(fullSubNetwork(c->config())), 7))
+                QVERIFY(std::isfinite(v));
+        }
     }
 
     void int8CostsTrainedModelsLittle()
@@ -188,7 +225,8 @@ private slots:
                              .orThrow();
         const WidthPlan plan = planOf(fullSubNetwork(checkpoint->config()));
         const auto loss = [&](WeightType type) {
-            return meanLoss(readText(*loadDecodeBackend(checkpoint, type, 2).orThrow(), ids, plan, 64), ids);
+            return meanLoss(readText(*loadDecodeBackend(checkpoint, {type, KvType::Auto, 2}).orThrow(), ids, plan, 64),
+                            ids);
         };
         const double exact = loss(WeightType::Float32), held = loss(WeightType::Int8);
         qInfo("%s: loss %.4f, as q8 %.4f", qPrintable(model), exact, held);
@@ -204,8 +242,8 @@ private slots:
         widths.mlp.front() = widths.mlp.back() == 1 ? 2 : 1;
         writeCheckpoint(c->path("extracted"), extractSubNetwork(c->checkpoint, widths).orThrow().contents).orThrow();
         c->checkpoint = Checkpoint::open(c->path("extracted")).orThrow();
-        compare(*loadDecodeBackend(c->checkpoint, WeightType::Float32, 2).orThrow(), *reference(c->checkpoint), *c,
-                kFloat32Loss);
+        compare(*loadDecodeBackend(c->checkpoint, {WeightType::Float32, KvType::Auto, 2}).orThrow(),
+                *reference(c->checkpoint), *c, kFloat32Loss);
     }
 
     void dynamicChoices()
@@ -217,7 +255,8 @@ private slots:
         plan.budget = 0.6;
         const auto wanted = reference(c->checkpoint);
         for (const std::string& target : decode::kernelTargets()) {
-            const auto decode = loadDecodeBackendOn(target, c->checkpoint, WeightType::Float32, 2).orThrow();
+            const auto decode =
+                loadDecodeBackendOn(target, c->checkpoint, {WeightType::Float32, KvType::Auto, 2}).orThrow();
             StepOutput outputs[2];
             const Backend* backends[] = {wanted.get(), decode.get()};
             for (int i = 0; i < 2; ++i) {
@@ -244,7 +283,7 @@ private slots:
         WidthPlan plan = planOf(fullSubNetwork(c->config()));
         plan.overrides = forced;
         const auto expected = readText(*reference(c->checkpoint), c->ids, plan, 64);
-        const auto decode = loadDecodeBackend(c->checkpoint, WeightType::Float32, 2).orThrow();
+        const auto decode = loadDecodeBackend(c->checkpoint, {WeightType::Float32, KvType::Auto, 2}).orThrow();
         for (const std::size_t chunk : {std::size_t{1}, std::size_t{5}, std::size_t{64}})
             QVERIFY(std::abs(meanLoss(readText(*decode, c->ids, plan, chunk), c->ids) - meanLoss(expected, c->ids)) <
                     kFloat32Loss);

@@ -58,7 +58,7 @@ struct Case {
     [[nodiscard]] const ModelConfig& config() const { return checkpoint->config(); }
     [[nodiscard]] std::shared_ptr<const Backend> load(int threads) const
     {
-        return loadDecodeBackendOn(target, checkpoint, type, threads).orThrow();
+        return loadDecodeBackendOn(target, checkpoint, {type, KvType::Auto, threads}).orThrow();
     }
     std::vector<TokenId> text(int tokens = kTokens) { return randomIds(config(), tokens, random); }
     /// A static, an overridden or a dynamic plan.
