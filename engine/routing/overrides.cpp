@@ -62,17 +62,43 @@ Override parseEntry(const JsonObject& object)
     return entry;
 }
 
+std::size_t tableOf(SubBlock block)
+{
+    return block == SubBlock::Mlp ? 1 : 0;
+}
+
+std::uint64_t placeKey(int token, int layer)
+{
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(token)) << 32 | static_cast<std::uint32_t>(layer);
+}
+
 } // namespace
+
+void Overrides::add(Override entry)
+{
+    last_[tableOf(entry.block)][placeKey(entry.token, entry.layer)] = entries_.size();
+    entries_.push_back(entry);
+}
+
+void Overrides::removeAt(std::size_t index)
+{
+    std::vector<Override> left = std::move(entries_);
+    left.erase(left.begin() + static_cast<std::ptrdiff_t>(index));
+    *this = Overrides();
+    for (const Override& entry : left) add(entry);
+}
 
 std::optional<int> Overrides::find(int token, int layer, SubBlock block) const
 {
-    const auto matches = [&](const Override& entry) {
-        return entry.block == block && (entry.token == Override::kAll || entry.token == token) &&
-               (entry.layer == Override::kAll || entry.layer == layer);
-    };
-    const auto last = std::find_if(entries_.rbegin(), entries_.rend(), matches);
-    if (last == entries_.rend()) return std::nullopt;
-    return last->width;
+    const auto& table = last_[tableOf(block)];
+    if (table.empty()) return std::nullopt;
+    std::optional<std::size_t> last;
+    for (const int named_token : {token, Override::kAll})
+        for (const int named_layer : {layer, Override::kAll})
+            if (const auto found = table.find(placeKey(named_token, named_layer)); found != table.end())
+                last = std::max(last.value_or(0), found->second);
+    if (!last) return std::nullopt;
+    return entries_[*last].width;
 }
 
 Result<void> validateOverrides(const Overrides& overrides, const ModelConfig& config)

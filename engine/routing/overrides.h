@@ -1,9 +1,13 @@
 // Choices forced by hand: "this token, in this layer, shall use that width".
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -23,11 +27,13 @@ struct Override {
     bool operator==(const Override&) const = default;
 };
 
-/// An ordered list; where several match, the last one wins. Honoured by decode, prefill and scoring alike.
+/// An ordered list; where several match, the last one wins. Honoured by decode, prefill and scoring alike. Finding
+/// takes the same time however long the list is: a whole text's widths can be forced.
 class Overrides {
 public:
-    void add(Override entry) { entries_.push_back(entry); }
-    void removeAt(std::size_t index) { entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(index)); }
+    void add(Override entry);
+    /// Precondition: index < entries().size().
+    void removeAt(std::size_t index);
     [[nodiscard]] bool empty() const { return entries_.empty(); }
     [[nodiscard]] const std::vector<Override>& entries() const { return entries_; }
     /// The forced width, if any.
@@ -36,6 +42,8 @@ public:
 
 private:
     std::vector<Override> entries_;
+    /// By sub-block: (token, layer), kAll among them, to the index of the last entry that names just these.
+    std::array<std::unordered_map<std::uint64_t, std::size_t>, 2> last_;
 };
 
 /// Layers and widths must exist in the model, heads come in whole groups.

@@ -1,6 +1,8 @@
 // Forced widths: which entry counts, what a file may say, and what a cache must hold for them.
 #include <QTest>
 
+#include <random>
+
 #include "engine/routing/width_plan.h"
 
 using namespace flextron;
@@ -50,6 +52,30 @@ private slots:
         QCOMPARE(overrides.find(5, 1, SubBlock::Attention), std::nullopt);
         overrides.removeAt(1);
         QCOMPARE(overrides.find(5, 1, SubBlock::Mlp), std::optional(16));
+    }
+
+    // find() against its definition, on random lists that grow and shrink.
+    void findingIsByTheLastMatch()
+    {
+        std::mt19937 random(3);
+        const auto any = [&](int most) { return static_cast<int>(random() % static_cast<unsigned>(most + 2)) - 1; };
+        for (int round = 0; round < 200; ++round) {
+            Overrides overrides;
+            for (int i = 0; i < 20; ++i) {
+                overrides.add({any(4), any(3), i % 3 == 0 ? SubBlock::Mlp : SubBlock::Attention, i});
+                if (random() % 4 == 0) overrides.removeAt(random() % overrides.entries().size());
+            }
+            for (int token = 0; token < 6; ++token)
+                for (int layer = 0; layer < 5; ++layer)
+                    for (const SubBlock block : {SubBlock::Attention, SubBlock::Mlp}) {
+                        std::optional<int> expected;
+                        for (const Override& entry : overrides.entries())
+                            if (entry.block == block && (entry.token == Override::kAll || entry.token == token) &&
+                                (entry.layer == Override::kAll || entry.layer == layer))
+                                expected = entry.width;
+                        QCOMPARE(overrides.find(token, layer, block), expected);
+                    }
+        }
     }
 
     void jsonRoundTrip()
