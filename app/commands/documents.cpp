@@ -40,6 +40,17 @@ Json pieceDocument(const Tokenizer* tokenizer, TokenId id)
     return tokenizer && id < tokenizer->vocabSize() ? Json(tokenizer->piece(id)) : Json();
 }
 
+/// What a token's routers said, layer by layer. `probabilities`: [L][choices], `margins` and `entropies`: [L].
+Json routerDocument(const std::vector<float>& probabilities, const std::vector<float>& margins,
+                    const std::vector<float>& entropies)
+{
+    Json layers = Json::array();
+    const auto choices = static_cast<std::ptrdiff_t>(probabilities.size() / margins.size());
+    for (auto first = probabilities.begin(); first != probabilities.end(); first += choices)
+        layers.push_back(std::vector<float>(first, first + choices));
+    return {{"probabilities", layers}, {"margin", margins}, {"entropy", entropies}};
+}
+
 } // namespace
 
 Json configDocument(const ModelConfig& config)
@@ -107,6 +118,10 @@ Json tokenDocument(const TokenRecord& record, const Tokenizer* tokenizer)
                      {"heads", record.heads},
                      {"ms", record.read ? Json(double(record.ns) * 1e-6) : Json()}};
     if (!record.top.empty()) document["top"] = topDocument(record.top, tokenizer);
+    if (!record.mlp_margin.empty())
+        document["router"] = {
+            {"mlp", routerDocument(record.mlp_probabilities, record.mlp_margin, record.mlp_entropy)},
+            {"heads", routerDocument(record.head_probabilities, record.head_margin, record.head_entropy)}};
     return document;
 }
 

@@ -32,6 +32,10 @@ struct TokenRecord {
     std::vector<std::int32_t> mlp;         ///< [L] MLP neurons
     std::vector<float> head_probabilities; ///< [L][head choices]; empty without dynamic routers
     std::vector<float> mlp_probabilities;  ///< [L][mlp choices]; empty without dynamic routers
+    std::vector<float> head_margin;        ///< [L] routerMargin; this and the next three: empty without dynamic routers
+    std::vector<float> mlp_margin;         ///< [L]
+    std::vector<float> head_entropy;       ///< [L] routerEntropy, nats
+    std::vector<float> mlp_entropy;        ///< [L]
     std::vector<float> layer_ns;           ///< [L] nanoseconds; shared equally among tokens read together
     float ns = 0;                          ///< the whole step's time, shared likewise
 };

@@ -1,6 +1,7 @@
 #include "engine/generate/trace_fill_p.h"
 
 #include <limits>
+#include <span>
 
 namespace flextron {
 
@@ -53,8 +54,25 @@ void fillRead(TokenRecord& record, const StepOutput& output, int row, int tokens
     fill(output.layer_ns, layers, record.layer_ns);
     fill(output.head_probabilities, layers * trace.choices.head_int_list.size(), record.head_probabilities);
     fill(output.mlp_probabilities, layers * trace.choices.mlp_int_list.size(), record.mlp_probabilities);
+    fillCertainty(record, trace.choices);
     record.ns = static_cast<float>(output.ns / tokens);
     record.read = true;
+}
+
+void fillCertainty(TokenRecord& record, const ChoiceSets& choices)
+{
+    const auto fill = [](const std::vector<float>& probabilities, std::size_t count, std::vector<float>& margins,
+                         std::vector<float>& entropies) {
+        margins.clear();
+        entropies.clear();
+        for (std::size_t first = 0; count > 0 && first < probabilities.size(); first += count) {
+            const auto of_layer = std::span(probabilities).subspan(first, count);
+            margins.push_back(routerMargin(of_layer));
+            entropies.push_back(routerEntropy(of_layer));
+        }
+    };
+    fill(record.head_probabilities, choices.head_int_list.size(), record.head_margin, record.head_entropy);
+    fill(record.mlp_probabilities, choices.mlp_int_list.size(), record.mlp_margin, record.mlp_entropy);
 }
 
 } // namespace flextron

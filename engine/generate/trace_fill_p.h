@@ -16,5 +16,7 @@ void describePlan(Trace& trace, const WidthPlan& plan, Routing routing);
 TokenRecord newRecord(const LoadedModel& model, int position, TokenId id);
 /// Row `row` of a step that read `tokens` tokens, as the reading of `record`.
 void fillRead(TokenRecord& record, const StepOutput& output, int row, int tokens, const Trace& trace);
+/// Margins and entropies of the record's router probabilities.
+void fillCertainty(TokenRecord& record, const ChoiceSets& choices);
 
 } // namespace flextron

@@ -22,8 +22,13 @@ inline constexpr const char* kNs = "ns";                    // F32  [T], NaN whe
 inline constexpr const char* kLayerNs = "layer_ns"; // F32  [T, L]; here and below: optional, NaN where a token has none
 inline constexpr const char* kHeadProbabilities = "head_probabilities"; // F32 [T, L, head choices]
 inline constexpr const char* kMlpProbabilities = "mlp_probabilities";   // F32 [T, L, MLP choices]
-inline constexpr const char* kByteSpans = "byte_spans";                 // I64  [T, 2]: token t is bytes[from, to)
-inline constexpr const char* kBytes = "bytes";                          // U8   [bytes of all tokens]
+// Worked out from the probabilities, for readers of other programs: ours works them out again.
+inline constexpr const char* kHeadMargin = "head_margin";   // F32 [T, L]
+inline constexpr const char* kMlpMargin = "mlp_margin";     // F32 [T, L]
+inline constexpr const char* kHeadEntropy = "head_entropy"; // F32 [T, L], nats
+inline constexpr const char* kMlpEntropy = "mlp_entropy";   // F32 [T, L], nats
+inline constexpr const char* kByteSpans = "byte_spans";     // I64  [T, 2]: token t is bytes[from, to)
+inline constexpr const char* kBytes = "bytes";              // U8   [bytes of all tokens]
 
 inline std::string arrayName(std::size_t pane, const char* array)
 {

@@ -5,6 +5,7 @@
 
 #include "engine/base/json_p.h"
 #include "engine/generate/trace.h"
+#include "engine/generate/trace_fill_p.h"
 #include "engine/generate/trace_layout_p.h"
 #include "engine/model/safetensors.h"
 
@@ -43,6 +44,7 @@ public:
              {layers, static_cast<std::int64_t>(trace_.choices.head_int_list.size())});
         rows(layout::kMlpProbabilities, &TokenRecord::mlp_probabilities,
              {layers, static_cast<std::int64_t>(trace_.choices.mlp_int_list.size())});
+        for (TokenRecord& record : trace_.records) fillCertainty(record, trace_.choices);
         text();
     }
 

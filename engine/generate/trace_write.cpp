@@ -41,6 +41,10 @@ public:
              {layers, static_cast<std::int64_t>(trace_.choices.head_int_list.size())});
         rows(layout::kMlpProbabilities, &TokenRecord::mlp_probabilities,
              {layers, static_cast<std::int64_t>(trace_.choices.mlp_int_list.size())});
+        rows(layout::kHeadMargin, &TokenRecord::head_margin, {layers});
+        rows(layout::kMlpMargin, &TokenRecord::mlp_margin, {layers});
+        rows(layout::kHeadEntropy, &TokenRecord::head_entropy, {layers});
+        rows(layout::kMlpEntropy, &TokenRecord::mlp_entropy, {layers});
         text();
         return std::move(arrays_);
     }

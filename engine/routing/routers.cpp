@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/base/random.h"
 
@@ -97,6 +98,28 @@ std::vector<float> softmax(const std::vector<float>& logits)
     }
     for (float& probability : probabilities) probability = static_cast<float>(static_cast<double>(probability) / sum);
     return probabilities;
+}
+
+float routerMargin(std::span<const float> probabilities)
+{
+    if (probabilities.size() < 2) return 1.0f;
+    float first = 0.0f;
+    float second = 0.0f;
+    for (const float probability : probabilities) {
+        if (probability > first) second = std::exchange(first, probability);
+        else second = std::max(second, probability);
+    }
+    return first - second;
+}
+
+float routerEntropy(std::span<const float> probabilities)
+{
+    double sum = 0.0;
+    for (const float probability : probabilities) {
+        const auto p = static_cast<double>(probability);
+        if (p > 0.0) sum -= p * std::log(p);
+    }
+    return static_cast<float>(sum);
 }
 
 int argmax(const std::vector<float>& values)

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -45,6 +46,11 @@ std::vector<float> targetCode(double budget, const std::vector<double>& budget_l
 
 /// Softmax probabilities of `logits`.
 std::vector<float> softmax(const std::vector<float>& logits);
+
+/// How sure a router is of its choice: the largest probability less the second (1 with a single choice), and the
+/// entropy of the probabilities in nats.
+float routerMargin(std::span<const float> probabilities);
+float routerEntropy(std::span<const float> probabilities);
 
 /// Index of the largest; the first of equals. At inference the choice is the argmax.
 int argmax(const std::vector<float>& values);

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "engine/generate/trace.h"
+#include "engine/generate/trace_fill_p.h"
 #include "engine/model/safetensors.h"
 
 using namespace flextron;
@@ -141,6 +142,34 @@ class TestTrace final : public QObject {
     QTemporaryDir folder_;
 
 private slots:
+    // Margins and entropies are in the file for others; ours come from the probabilities again.
+    void certaintyIsWorkedOutAgain()
+    {
+        Trace trace;
+        trace.choices = {{8, 16, 32}, {2, 4}};
+        trace.layers = 2;
+        trace.full_heads = 4;
+        trace.full_mlp = 32;
+        TokenRecord record;
+        record.read = true;
+        record.heads = {2, 4};
+        record.mlp = {8, 32};
+        record.head_probabilities = {0.75f, 0.25f, 0.5f, 0.5f};
+        record.mlp_probabilities = {1, 0, 0, 0.25f, 0.25f, 0.5f};
+        fillCertainty(record, trace.choices);
+        trace.records = {record};
+        const auto file = path("certainty.safetensors");
+        QVERIFY(writeTraces(file, {trace}).ok());
+        const TokenRecord back = readTraces(file)->front().records.front();
+        QCOMPARE(back.head_margin, (std::vector{0.5f, 0.0f}));
+        QCOMPARE(back.mlp_margin, (std::vector{1.0f, 0.25f}));
+        QCOMPARE(back.mlp_entropy[0], 0.0f);
+        QVERIFY(std::abs(back.mlp_entropy[1] - 1.5f * std::log(2.0f)) < 1e-6f);
+        const auto opened = SafetensorsFile::open(file).orThrow();
+        QCOMPARE(toFloat(opened.tensors().at("0/mlp_margin")), back.mlp_margin);
+        QCOMPARE(toFloat(opened.tensors().at("0/head_entropy")), back.head_entropy);
+    }
+
     void roundTrip_data()
     {
         QTest::addColumn<int>("seed");

@@ -98,6 +98,28 @@ private slots:
         QVERIFY(softmax({}).empty());
     }
 
+    void marginAndEntropy_data()
+    {
+        QTest::addColumn<QList<float>>("probabilities");
+        QTest::addColumn<double>("margin");
+        QTest::addColumn<double>("entropy");
+        QTest::newRow("sure") << QList<float>{0, 1, 0} << 1.0 << 0.0;
+        QTest::newRow("torn between two") << QList<float>{0.5f, 0, 0.5f} << 0.0 << std::log(2.0);
+        QTest::newRow("no idea") << QList<float>{0.25f, 0.25f, 0.25f, 0.25f} << 0.0 << std::log(4.0);
+        QTest::newRow("second one last") << QList<float>{0.1f, 0.6f, 0.3f} << 0.3
+                                         << -(0.1 * std::log(0.1) + 0.6 * std::log(0.6) + 0.3 * std::log(0.3));
+        QTest::newRow("one choice") << QList<float>{1} << 1.0 << 0.0;
+    }
+    void marginAndEntropy()
+    {
+        QFETCH(QList<float>, probabilities);
+        QFETCH(double, margin);
+        QFETCH(double, entropy);
+        const std::vector<float> values(probabilities.begin(), probabilities.end());
+        QVERIFY(std::abs(static_cast<double>(routerMargin(values)) - margin) < 1e-6);
+        QVERIFY(std::abs(static_cast<double>(routerEntropy(values)) - entropy) < 1e-6);
+    }
+
     void argmaxTakesTheFirstOfEquals() { QCOMPARE(argmax({1, 5, 5, 2}), 1); }
 
     void randomRoutersFitAndDependOnTheSeed()
