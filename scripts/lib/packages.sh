@@ -1,7 +1,7 @@
 # What the build takes from the distribution, by Debian 12 package name.
 
 build_packages=(g++ cmake ninja-build ccache git ca-certificates python3 python3-pip)
-library_packages=(libcli11-dev nlohmann-json3-dev libicu-dev libhwy-dev)
+library_packages=(libcli11-dev nlohmann-json3-dev libicu-dev libhwy-dev liblzma-dev zlib1g-dev libzstd-dev)
 window_packages=(qt6-base-dev qt6-svg-dev libqcustomplot-dev libgl-dev fonts-dejavu-core)
 check_packages=(clang-format)
 
