@@ -21,6 +21,8 @@ constexpr std::array kCommands{
     Command{"compare", "the same prompt and seed through several sub-networks at once", declareCompare},
     Command{"score", "read a given text: its loss", declareScore},
     Command{"tokenize", "ids and pieces of a text, and back", declareTokenize},
+    Command{"train", "train a base model from scratch", declareTrain},
+    Command{"train-tokenizer", "make a tokenizer from text", declareTrainTokenizer},
     Command{"convert", "make a model elastic", declareConvert},
     Command{"profile", "measure the latency table on this device", declareProfile},
     Command{"export", "a sub-network as an ordinary Hugging Face checkpoint", declareExport},

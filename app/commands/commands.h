@@ -29,6 +29,8 @@ Run declareGenerate(CLI::App& command);
 Run declareCompare(CLI::App& command);
 Run declareScore(CLI::App& command);
 Run declareTokenize(CLI::App& command);
+Run declareTrain(CLI::App& command);
+Run declareTrainTokenizer(CLI::App& command);
 Run declareConvert(CLI::App& command);
 Run declareProfile(CLI::App& command);
 Run declareExport(CLI::App& command);

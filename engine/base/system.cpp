@@ -74,6 +74,11 @@ std::int64_t residentMemory()
     return procField("/proc/self/status", "VmRSS").value_or(0);
 }
 
+std::int64_t peakMemory()
+{
+    return procField("/proc/self/status", "VmHWM").value_or(0);
+}
+
 std::string formatBytes(std::int64_t bytes)
 {
     constexpr std::array<const char*, 5> units{"bytes", "kB", "MB", "GB", "TB"};

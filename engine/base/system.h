@@ -15,6 +15,8 @@ int usableProcessors();
 std::int64_t availableMemory();
 /// Resident memory of this process now, in bytes; 0 where it cannot be read.
 std::int64_t residentMemory();
+/// Most memory that this process held at once so far, in bytes; 0 where it cannot be read.
+std::int64_t peakMemory();
 /// "1.4 GB", "352 kB": decimal units, two significant digits or more.
 std::string formatBytes(std::int64_t bytes);
 

@@ -47,6 +47,24 @@ at::Tensor activate(Activation activation, const at::Tensor& x)
     throw Failure(ErrorCode::Internal, "unknown activation");
 }
 
+/// The definition of AttentionCore.
+at::Tensor plainAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& visible)
+{
+    const std::int64_t batch = q.size(0), heads = q.size(1), tokens = q.size(2), dh = q.size(3);
+    const std::int64_t groups = k.size(1), n = k.size(2);
+    const std::int64_t per_group = heads / groups;
+    // The heads of a group share its keys: as rows of one product.
+    const at::Tensor rows = q.reshape({batch, groups, per_group * tokens, dh});
+    at::Tensor scores = at::matmul(rows, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(dh));
+    if (visible.defined()) {
+        scores = scores.view({batch, groups, per_group, tokens, n}) + visible;
+        scores = scores.view({batch, groups, per_group * tokens, n});
+    }
+    const at::Tensor shares = isNarrow(scores) ? at::softmax(scores, -1, at::kFloat).to(scores.scalar_type())
+                                               : at::softmax(scores, -1);
+    return at::matmul(shares, v).view({batch, heads, tokens, dh});
+}
+
 } // namespace
 
 Rotary rotaryAt(const ReferenceWeights& weights, int first_position, int tokens)
@@ -103,30 +121,20 @@ at::Tensor visibility(const ModelConfig& config, int first_position, int tokens,
 
 at::Tensor attention(const ModelConfig& config, const ReferenceLayer& layer, const at::Tensor& normalised, int heads,
                      const KeysValues& past, const at::Tensor& visible, const Rotary& rotary, const at::Tensor& mask,
-                     const std::function<void(const at::Tensor&)>& observe)
+                     const std::function<void(const at::Tensor&)>& observe, const AttentionCore& core)
 {
     const std::int64_t batch = normalised.size(0);
     const std::int64_t tokens = normalised.size(1);
     const std::int64_t dh = config.head_dim;
-    const std::int64_t per_group = config.headsPerGroup();
-    const std::int64_t groups = heads / per_group;
-    const std::int64_t n = past.k.size(2);
+    const std::int64_t groups = heads / config.headsPerGroup();
     const std::int64_t rows = heads * dh;
 
     const at::Tensor k = past.k.narrow(1, 0, groups); // [B, g, n, dh]
     const at::Tensor v = past.v.narrow(1, 0, groups);
     at::Tensor q = linear(normalised, firstRows(layer.q, rows), firstRows(layer.q_bias, rows));
     q = rotate(q.view({batch, tokens, heads, dh}).transpose(1, 2), rotary); // [B, H, T, dh]
-    // The heads of a group share its keys: as rows of one product.
-    q = q.reshape({batch, groups, per_group * tokens, dh});
-    at::Tensor scores = at::matmul(q, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(dh));
-    if (visible.defined()) {
-        scores = scores.view({batch, groups, per_group, tokens, n}) + visible;
-        scores = scores.view({batch, groups, per_group * tokens, n});
-    }
-    const at::Tensor shares = isNarrow(scores) ? at::softmax(scores, -1, at::kFloat).to(scores.scalar_type())
-                                               : at::softmax(scores, -1);
-    at::Tensor outputs = at::matmul(shares, v).view({batch, heads, tokens, dh}).transpose(1, 2); // [B, T, H, dh]
+    at::Tensor outputs = core ? core(q, k, v, visible) : plainAttention(q, k, v, visible);
+    outputs = outputs.transpose(1, 2); // [B, T, H, dh]
     if (observe) observe(outputs);
     if (mask.defined()) outputs = outputs * mask.unsqueeze(-1);
     return linear(outputs.reshape({batch, tokens, rows}), firstColumns(layer.o, rows), layer.o_bias);

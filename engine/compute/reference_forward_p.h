@@ -47,12 +47,19 @@ struct Observer {
     std::function<void(int layer, const at::Tensor& outputs)> heads;
 };
 
+/// softmax(q k^T / sqrt(dh) + visible) v, [B, H, T, dh], of rotated queries [B, H, T, dh] and keys and values of their
+/// groups [B, H / heads in a group, n, dh].
+using AttentionCore =
+    std::function<at::Tensor(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& visible)>;
+
 /// Output [B, T, d] of the attention sub-block with its first `heads` query heads; `past` holds at least their groups.
 /// `mask` [B, T, H] or undefined multiplies the heads' outputs: masked execution, for training and for checking slices
-/// against.
+/// against. `core` takes the place of this file's own product of queries, keys and values, and must compute the same:
+/// training gives a fused one.
 at::Tensor attention(const ModelConfig& config, const ReferenceLayer& layer, const at::Tensor& normalised, int heads,
                      const KeysValues& past, const at::Tensor& visible, const Rotary& rotary,
-                     const at::Tensor& mask = {}, const std::function<void(const at::Tensor&)>& observe = {});
+                     const at::Tensor& mask = {}, const std::function<void(const at::Tensor&)>& observe = {},
+                     const AttentionCore& core = {});
 
 /// Output [B, T, d] of the MLP sub-block with its first `width` neurons; `mask` [B, T, m] or undefined multiplies the
 /// activations.

@@ -1,0 +1,64 @@
+#include "engine/training/validation_p.h"
+
+#include <cmath>
+
+#include "engine/model/cost.h"
+
+namespace flextron {
+namespace {
+
+constexpr std::int64_t kBatch = 8; // sequences at once
+
+} // namespace
+
+ValidationLoss validationLoss(const ReferenceWeights& weights, const ValidationSet& set, const WidthsFor& widths,
+                              const std::string& name)
+{
+    const c10::InferenceMode inference;
+    std::vector<at::Tensor> parts, costs;
+    for (std::int64_t i = 0; i < set.ids.size(0); i += kBatch) {
+        const at::Tensor ids = set.ids.narrow(0, i, std::min(kBatch, set.ids.size(0) - i));
+        const std::unique_ptr<WidthSource> source = widths(ids);
+        parts.push_back(lossPerSequence(trainingLogits(weights, ids, *source), ids));
+        if (const at::Tensor cost = source->cost(); cost.defined()) costs.push_back(cost);
+    }
+    const at::Tensor losses = at::cat(parts).to(at::kDouble); // [N]
+    ValidationLoss result;
+    result.file = set.name;
+    result.widths = name;
+    result.loss = losses.mean().item<double>();
+    if (!costs.empty()) result.cost = at::cat(costs).mean().item<double>();
+    const auto n = static_cast<double>(losses.numel());
+    result.standard_error = n > 1 ? losses.std().item<double>() / std::sqrt(n) : 0;
+    result.tokens = set.ids.size(0) * (set.ids.size(1) - 1);
+    return result;
+}
+
+ValidationLoss validateSubNetwork(const ReferenceWeights& weights, const ValidationSet& set, const SubNetwork& subnet,
+                                  const std::string& name)
+{
+    const auto sliced = [&](const at::Tensor&) { return std::make_unique<SlicedWidths>(subnet); };
+    ValidationLoss loss = validationLoss(weights, set, sliced, name);
+    CostOptions options;
+    options.kv = KvRule::All;
+    loss.cost = loss.target = flopShare(subnet, weights.config, options);
+    return loss;
+}
+
+double trainingFlops(const ModelConfig& config, const SubNetwork& subnet, const at::Tensor& ids)
+{
+    CostOptions options;
+    options.context = static_cast<int>(ids.size(1) / 2 + 1); // a token sees half of the sequence on average
+    return 3.0 * static_cast<double>(costOf(subnet, config, options).flops_per_token) *
+           static_cast<double>(ids.numel());
+}
+
+void refuseExisting(const std::filesystem::path& out)
+{
+    std::error_code ignored;
+    if (!std::filesystem::exists(out, ignored) || std::filesystem::is_empty(out, ignored)) return;
+    throw Failure(ErrorCode::InvalidArgument, "cannot write to " + out.string() + ": it already exists",
+                  "choose a folder that does not exist yet, or an empty one: nothing is overwritten");
+}
+
+} // namespace flextron

@@ -1,0 +1,26 @@
+// Losses on validation texts. Not a public header.
+#pragma once
+
+#include "engine/training/passes_p.h"
+#include "engine/training/training_loop_p.h"
+
+namespace flextron {
+
+/// The widths of one batch of sequences, [B, T].
+using WidthsFor = std::function<std::unique_ptr<WidthSource>(const at::Tensor& ids)>;
+
+/// Mean loss of `set`, without a graph. `cost` is what the widths came to, `target` is left at 1.
+ValidationLoss validationLoss(const ReferenceWeights& weights, const ValidationSet& set, const WidthsFor& widths,
+                              const std::string& name);
+
+/// The same for a fixed sub-network; `cost` is its share of the full model's FLOPs (KvRule::All).
+ValidationLoss validateSubNetwork(const ReferenceWeights& weights, const ValidationSet& set, const SubNetwork& subnet,
+                                  const std::string& name);
+
+/// FLOPs of a forward and a backward pass of `ids` [B, T] through `subnet`: three times the forward.
+double trainingFlops(const ModelConfig& config, const SubNetwork& subnet, const at::Tensor& ids);
+
+/// Throws Failure(InvalidArgument) when `out` is there and not an empty folder: better now than after the training.
+void refuseExisting(const std::filesystem::path& out);
+
+} // namespace flextron
