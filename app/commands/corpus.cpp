@@ -68,18 +68,4 @@ std::vector<TokenId> encodeDocuments(std::string_view text, const std::string& n
     return ids;
 }
 
-std::vector<TokenId> readDocuments(const std::vector<std::string>& files, const Tokenizer& tokenizer, Console& console)
-{
-    std::vector<TokenId> ids;
-    for (const auto& file : files) {
-        const auto mapped = MappedFile::open(file).orThrow();
-        const std::string_view text(reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size());
-        const auto encoded = encodeDocuments(text, file, tokenizer, console);
-        if (encoded.empty())
-            throw Failure(ErrorCode::InvalidArgument, file + ": holds no text", "give a file of plain UTF-8 text");
-        ids.insert(ids.end(), encoded.begin(), encoded.end());
-    }
-    return ids;
-}
-
 } // namespace flextron::cli

@@ -16,7 +16,4 @@ namespace flextron::cli {
 std::vector<TokenId> encodeDocuments(std::string_view text, const std::string& name, const Tokenizer& tokenizer,
                                      Console& console);
 
-/// The same of whole files. Failure for an empty one.
-std::vector<TokenId> readDocuments(const std::vector<std::string>& files, const Tokenizer& tokenizer, Console& console);
-
 } // namespace flextron::cli

@@ -3,9 +3,9 @@
 #include "app/commands/commands.h"
 #include "app/commands/documents.h"
 #include "app/commands/options.h"
-#include "app/commands/parity.h"
 #include "engine/base/files.h"
 #include "engine/elastic/extract.h"
+#include "engine/elastic/parity.h"
 
 namespace flextron::cli {
 
@@ -45,7 +45,9 @@ int run(Console& console, const Options& options)
     const auto ids = parityIds(model.config(), options.run.seed);
     const auto expected = parityLogits(*model.backend, subnet, ids, console.cancel());
     model.backend.reset();
-    const auto parity = checkParity(folder.path(), model.device, type, ids, expected, console);
+    const auto parity = checkParity(folder.path(), model.device, type, ids, expected, console.progress(),
+                                    console.cancel());
+    console.clearProgress();
     const auto written = Checkpoint::open(folder.path()).orThrow();
     console.cancel().throwIfCancelled();
     folder.commit().orThrow();

@@ -38,7 +38,7 @@ private slots:
         const auto base = testData("stories260k-llama"), out = folder.filePath("elastic");
         const auto run = runCli({"convert", base, "--data", folder.filePath("stories.txt"), "--out", out, "--sequences",
                                  "8", "--sequence-length", "64", "--choices-mlp", "43,86,172", "--choices-heads", "4,8",
-                                 "--base-tokens", "1M", "--json"});
+                                 "--base-tokens", "1M", "--stages", "importance,permute", "--json"});
         QVERIFY2(run.code == 0 && run.err.isEmpty(), run.err.constData());
         const auto document = run.object();
         const auto stages = document["stages"].toArray();
@@ -73,13 +73,73 @@ private slots:
         const QStringList how{"--data", folder.filePath("stories.txt"), "--sequences", "8", "--sequence-length", "64"};
         const auto base = testData("stories260k-llama"), both = folder.filePath("both"),
                    first = folder.filePath("first"), second = folder.filePath("second");
-        QCOMPARE(runCli(QStringList{"convert", base, "--out", both} + how).code, 0);
+        QCOMPARE(runCli(QStringList{"convert", base, "--out", both, "--stages", "importance,permute"} + how).code, 0);
         QCOMPARE(runCli(QStringList{"convert", base, "--out", first, "--stages", "importance"} + how).code, 0);
         QCOMPARE(runCli({"info", first, "--json"}).object()["training"]["sorted"].toBool(true), false);
         const auto run = runCli({"convert", first, "--out", second, "--stages", "permute"});
         QVERIFY2(run.code == 0, run.err.constData());
         const QStringList half{"--subnet", "mlp 86; heads 4"};
         QVERIFY(largestDifference(losses(second, half), losses(both, half)) < 1e-9);
+    }
+
+    /// All stages from one command, on so little text that only the mechanism is tried.
+    void convertsInAllStages()
+    {
+        QTemporaryDir folder;
+        QVERIFY(writeBytes(folder.filePath("stories.txt"), stories()));
+        const auto base = testData("stories-gpt2"), out = folder.filePath("elastic");
+        const QStringList command{"convert",
+                                  base,
+                                  "--data",
+                                  folder.filePath("stories.txt"),
+                                  "--out",
+                                  out,
+                                  "--sequence-length",
+                                  "64",
+                                  "--sequences",
+                                  "8",
+                                  "--batch",
+                                  "2",
+                                  "--base-tokens",
+                                  "100K",
+                                  "--shuffle-window",
+                                  "4",
+                                  "--validation",
+                                  folder.filePath("stories.txt"),
+                                  "--validation-sequences",
+                                  "4"};
+        const auto plan = runCli(command + QStringList{"--dry-run", "--json"});
+        QVERIFY2(plan.code == 0, plan.err.constData());
+        QCOMPARE(plan.object()["fits"].toBool(), true);
+        QVERIFY(plan.object()["memory_bytes"].toDouble() > 1e7);
+        QVERIFY(plan.object()["disk_bytes"].toDouble() > 1e7);
+        QVERIFY(!QFile::exists(out) && !QFile::exists(out + ".work") && !QFile::exists(out + ".job"));
+
+        const auto run = runCli(command + QStringList{"--json"});
+        QVERIFY2(run.code == 0 && run.err.isEmpty(), run.err.constData());
+        const auto document = run.object();
+        QStringList names;
+        double share = 0;
+        const auto stages = document["stages"].toArray(), losses = document["losses"].toArray();
+        for (const QJsonValue stage : stages) {
+            names.push_back(stage["name"].toString());
+            share += stage["share_of_base_tokens"].toDouble();
+        }
+        QCOMPARE(names.join(","), QString("importance,permute,elastic,routers,joint,surrogate"));
+        QVERIFY2(share > 0.06 && share <= 0.0763, QByteArray::number(share).constData());
+        QStringList routings;
+        for (const QJsonValue loss : losses)
+            if (const auto routing = loss["routing"].toString(); !routings.contains(routing))
+                routings.push_back(routing);
+        routings.sort();
+        QCOMPARE(routings.join(","), QString("dynamic,full,static,uniform"));
+        QVERIFY(QFile::exists(out + "/routers.safetensors") && QFile::exists(out + "/metrics.jsonl"));
+        QVERIFY(!QFile::exists(out + ".work"));
+        for (const char* routing : {"dynamic", "static"}) {
+            const auto text = runCli(
+                {"generate", out, "-p", "Once", "--budget", "0.7", "--routing", routing, "--max-tokens", "4"});
+            QVERIFY2(text.code == 0, text.err.constData());
+        }
     }
 
     void exportsAUniformSubNetwork()

@@ -64,26 +64,26 @@ private slots:
         VERIFY_FAILS(runCli({"generate", folder.path(), "-p", "x"}), 1, "model.safetensors", "");
     }
 
-    void refusesCompressedText_data()
+    void refusesDamagedCompressedText_data()
     {
         QTest::addColumn<QByteArray>("magic");
-        QTest::addColumn<QByteArray>("hint");
+        QTest::addColumn<QByteArray>("what");
         QTest::newRow("xz") << QByteArray("\xfd"
                                           "7zXZ\0",
                                           6)
-                            << QByteArray("xz -dc");
-        QTest::newRow("gzip") << QByteArray("\x1f\x8b\x08") << QByteArray("gzip -dc");
-        QTest::newRow("zstd") << QByteArray("\x28\xb5\x2f\xfd") << QByteArray("zstd -dc");
+                            << QByteArray("the xz data is damaged");
+        QTest::newRow("gzip") << QByteArray("\x1f\x8b\x08") << QByteArray("the gzip data is damaged");
+        QTest::newRow("zstd") << QByteArray("\x28\xb5\x2f\xfd") << QByteArray("the zstd data is damaged");
     }
-    void refusesCompressedText()
+    void refusesDamagedCompressedText()
     {
         QFETCH(QByteArray, magic);
-        QFETCH(QByteArray, hint);
+        QFETCH(QByteArray, what);
         QTemporaryDir folder;
         QVERIFY(writeBytes(folder.filePath("data"), magic + QByteArray(100, 'x')));
         const auto run = runCli({"convert", testData("stories260k-llama"), "--data", folder.filePath("data"), "--out",
                                  folder.filePath("out")});
-        VERIFY_FAILS(run, 1, "the text is compressed", hint);
+        VERIFY_FAILS(run, 1, what, "download or copy it again");
         QCOMPARE(QDir(folder.path()).entryList(QDir::AllEntries | QDir::NoDotAndDotDot | QDir::Hidden),
                  QStringList{"data"});
     }
@@ -93,10 +93,10 @@ private slots:
         QTest::addColumn<QByteArray>("text");
         QTest::addColumn<QByteArray>("what");
         QTest::newRow("short") << QByteArray("Once.") << QByteArray("");
-        QTest::newRow("empty") << QByteArray() << QByteArray("holds no text");
+        QTest::newRow("empty") << QByteArray() << QByteArray("text.txt: holds less text");
         QTest::newRow("separators alone")
-            << QByteArray("<|endoftext|>\n\n<|endoftext|>\n") << QByteArray("holds no text");
-        QTest::newRow("no UTF-8") << QByteArray("Once.\n<|endoftext|>\nUp\xffon") << QByteArray("document at byte 20");
+            << QByteArray("<|endoftext|>\n\n<|endoftext|>\n") << QByteArray("text.txt: holds less text");
+        QTest::newRow("no UTF-8") << QByteArray("Once.\n<|endoftext|>\nUp\xffon") << QByteArray("document 2");
     }
     void refusesUnusableCalibrationText()
     {

@@ -60,7 +60,7 @@ private slots:
         QTest::newRow("unknown stage") << QStringList{"convert", model, "--data",   "x",
                                                       "--out",   "y",   "--stages", "importance,magic"}
                                        << QByteArray("\"magic\"")
-                                       << QByteArray("the stages are importance and permute");
+                                       << QByteArray("the stages are importance, permute, elastic, routers, joint");
         QTest::newRow("stage without text")
             << QStringList{"convert", model, "--out", "y"} << QByteArray("needs a text") << QByteArray("--data");
         QTest::newRow("no --out") << QStringList{"export", model, "--budget", "0.5"} << QByteArray("--out")
@@ -82,7 +82,7 @@ private slots:
     void everyCommandHasHelpWithAnExample_data()
     {
         QTest::addColumn<QString>("command");
-        for (const char* command : {"models", "info", "generate", "compare", "score", "tokenize", "convert", "profile",
+        for (const char* command : {"models", "info", "generate", "compare", "score", "tokenize", "train", "train-tokenizer", "convert", "profile",
                                     "export", "bench", "completion"})
             QTest::newRow(command) << QString(command);
     }

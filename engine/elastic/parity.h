@@ -5,12 +5,14 @@
 #include <span>
 #include <vector>
 
-#include "app/commands/console.h"
+#include "engine/base/cancellation.h"
+#include "engine/base/progress.h"
 #include "engine/compute/backend.h"
 #include "engine/compute/device.h"
 
-namespace flextron::cli {
+namespace flextron {
 
+/// All of these throw Failure.
 /// Seeded ids over the whole vocabulary, as many as a check needs and the context allows.
 std::vector<TokenId> parityIds(const ModelConfig& config, std::uint64_t seed);
 
@@ -26,6 +28,7 @@ struct Parity {
 /// Opens the checkpoint in `folder` and compares its full network with `expected`. Failure(Internal) when they differ
 /// by more than rounding.
 Parity checkParity(const std::filesystem::path& folder, const Device& device, ComputeType type,
-                   std::span<const TokenId> ids, const std::vector<float>& expected, Console& console);
+                   std::span<const TokenId> ids, const std::vector<float>& expected, const ProgressFn& progress,
+                   const CancelToken& cancel);
 
-} // namespace flextron::cli
+} // namespace flextron

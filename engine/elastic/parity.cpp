@@ -1,4 +1,4 @@
-#include "app/commands/parity.h"
+#include "engine/elastic/parity.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include "engine/base/random.h"
 #include "engine/compute/reference.h"
 
-namespace flextron::cli {
+namespace flextron {
 
 namespace {
 
@@ -45,12 +45,12 @@ std::vector<float> parityLogits(const Backend& backend, const SubNetwork& subnet
 }
 
 Parity checkParity(const std::filesystem::path& folder, const Device& device, ComputeType type,
-                   std::span<const TokenId> ids, const std::vector<float>& expected, Console& console)
+                   std::span<const TokenId> ids, const std::vector<float>& expected, const ProgressFn& progress,
+                   const CancelToken& cancel)
 {
     const auto checkpoint = Checkpoint::open(folder).orThrow();
-    const auto backend = loadReferenceBackend(checkpoint, device, type, console.progress(), console.cancel()).orThrow();
-    console.clearProgress();
-    const auto found = parityLogits(*backend, fullSubNetwork(checkpoint->config()), ids, console.cancel());
+    const auto backend = loadReferenceBackend(checkpoint, device, type, progress, cancel).orThrow();
+    const auto found = parityLogits(*backend, fullSubNetwork(checkpoint->config()), ids, cancel);
     Parity parity;
     for (std::size_t index = 0; index < expected.size(); ++index) {
         parity.max_difference = std::max(parity.max_difference,
@@ -68,4 +68,4 @@ Parity checkParity(const std::filesystem::path& folder, const Device& device, Co
     return parity;
 }
 
-} // namespace flextron::cli
+} // namespace flextron
