@@ -19,7 +19,7 @@ struct TrainingOptions {
     std::vector<double> shares;
     std::string text_field = "text";
     std::vector<std::string> validation;
-    double held_out = 0.01;
+    double held_out = 0.05;
     int validation_sequences = 40;
     std::int64_t validate_every = 0;
     int sequence_length = 0;
