@@ -24,7 +24,7 @@ QPalette themePalette(bool dark)
     const QColor base(dark ? 0xff1f2125 : 0xffffffff);
     const QColor text(dark ? 0xffe6e6e3 : 0xff1d1f23);
     const QColor button(dark ? 0xff3a3d43 : 0xffe7e7e4);
-    const QColor highlight(dark ? 0xff3f7fb5 : 0xff2b6ca3);
+    const QColor highlight(dark ? 0xff3875a8 : 0xff2b6ca3);
     QPalette palette(text, button, button.lighter(dark ? 140 : 110), button.darker(160), button.darker(120), text,
                      QColor(Qt::white), base, window);
     palette.setColor(QPalette::AlternateBase, dark ? QColor(0xff26282d) : QColor(0xfff7f7f5));

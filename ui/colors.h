@@ -28,7 +28,7 @@ inline constexpr std::array<QRgb, 5> kSequentialStops{0xff2b1a56, 0xff2f5d8c, 0x
 
 /// Blue over near-white to orange, for differences: the middle is "no difference", lightness falls alike to both sides,
 /// and blue and orange are told apart with any colour vision. Our own stops.
-inline constexpr std::array<QRgb, 5> kDivergingStops{0xff1c4a86, 0xff78a9d1, 0xfff1efe9, 0xffdf9a5b, 0xff8f430b};
+inline constexpr std::array<QRgb, 5> kDivergingStops{0xff1c4a86, 0xff78a9d1, 0xfff1efe9, 0xffdf9a5b, 0xff823a07};
 
 enum class ColorMap { Sequential, Diverging };
 std::span<const QRgb> colorStops(ColorMap map);

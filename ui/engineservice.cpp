@@ -257,6 +257,13 @@ void EngineService::cancelMeasure()
     if (measure_cancel_) measure_cancel_->cancel();
 }
 
+void EngineService::takeLatencyTable(const LatencyTable& table)
+{
+    interruptMeasure();
+    const quint64 id = ++measure_id_;
+    QMetaObject::invokeMethod(worker_, [worker = worker_, id, table] { worker->takeTable(id, table); });
+}
+
 void EngineService::scheduleMeasure()
 {
     if (measure_wanted_ && !loading() && !running() && !measuring() && !working()) idle_timer_.start();

@@ -39,6 +39,8 @@ public:
     /// Measures the quick latency table as soon as nothing runs; a run interrupts it, and it starts again after.
     void measureWhenIdle();
     void cancelMeasure();
+    /// A table that was measured otherwise (a fuller one); modelChanged follows.
+    void takeLatencyTable(const LatencyTable& table);
     /// Work besides runs (ui/inquiry.h makes it typed). It starts when nothing runs; a run or loading interrupts it, and
     /// it starts again after. Work of the same `kind` that waits or is under way is replaced without an answer; another
     /// model drops all of it likewise. Returns its id.

@@ -181,6 +181,15 @@ void EngineWorker::doWork(quint64 attempt, const EngineWork& work, const CancelT
     else emit workFailed(attempt, result.error());
 }
 
+void EngineWorker::takeTable(quint64 id, const LatencyTable& table)
+{
+    if (!model_) return;
+    auto with_table = std::make_shared<LoadedModel>(*model_); // a run in progress keeps the one it started with
+    with_table->latency = table;
+    model_ = with_table;
+    emit measured(id, describeModel(*with_table));
+}
+
 void EngineWorker::tokenize(quint64 id, const QString& text)
 {
     if (!model_) return;

@@ -45,6 +45,7 @@ public:
     void start(RunId id, const RunRequest& request, const CancelToken& cancel);
     void retarget(RunId id, const PaneChoice& choice);
     void measure(quint64 id, const CancelToken& cancel);
+    void takeTable(quint64 id, const LatencyTable& table);
     void doWork(quint64 attempt, const EngineWork& work, const CancelToken& cancel);
     void tokenize(quint64 id, const QString& text);
     void listModels();

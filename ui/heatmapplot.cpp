@@ -78,12 +78,15 @@ void HeatmapPlot::makeMeans()
     layer_rect_ = new QCPAxisRect(this);
     plotLayout()->addElement(0, 0, token_rect_);
     plotLayout()->addElement(1, 1, layer_rect_);
-    plotLayout()->setRowSpacing(fontMetrics().height() / 4);
-    plotLayout()->setColumnSpacing(fontMetrics().height() / 4);
+    plotLayout()->setRowSpacing(0);
+    plotLayout()->setColumnSpacing(0);
     auto* along = new QCPMarginGroup(this);
     auto* across = new QCPMarginGroup(this);
     for (QCPAxisRect* rect : {xAxis->axisRect(), token_rect_}) rect->setMarginGroup(QCP::msLeft | QCP::msRight, along);
     for (QCPAxisRect* rect : {xAxis->axisRect(), layer_rect_}) rect->setMarginGroup(QCP::msTop | QCP::msBottom, across);
+    constexpr int kMargin = 3; // pixels; QCustomPlot's own are meant for plots that stand alone
+    for (QCPAxisRect* rect : {xAxis->axisRect(), token_rect_, layer_rect_})
+        rect->setMinimumMargins(QMargins(kMargin, kMargin, kMargin, kMargin));
     for (QCPAxisRect* rect : {token_rect_, layer_rect_}) {
         rect->setupFullAxesBox();
         rect->setRangeDrag({});

@@ -52,6 +52,8 @@ void HeatmapView::makeActions()
                              tr("Let the full model read this pane's text, to compare beyond the split"), false);
     dynamic_action_ = make("switchToDynamic", tr("Switch to D&ynamic"),
                            tr("Let the routers choose the widths token by token"), false);
+    table_action_->setIconText(tr("Table")); // what the tool buttons say
+    difference_action_->setIconText(tr("Difference"));
     connect(table_action_, &QAction::toggled, this, [this](bool table) {
         twins_->setCurrentIndex(table ? 1 : 0);
         readout_->setVisible(!table);
@@ -91,7 +93,6 @@ QWidget* HeatmapView::makeBar()
     for (QAction* action : {difference_action_, table_action_}) {
         auto* button = new QToolButton;
         button->setDefaultAction(action);
-        button->setText(action == table_action_ ? tr("Table") : tr("Difference"));
         button->setAccessibleName(action->text().remove(QLatin1Char('&')));
         layout->addWidget(button);
     }

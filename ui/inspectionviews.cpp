@@ -2,10 +2,16 @@
 
 #include <QVBoxLayout>
 
+#include "ui/anatomyview.h"
 #include "ui/computeribbon.h"
+#include "ui/forceview.h"
 #include "ui/heatmapview.h"
+#include "ui/latencyview.h"
 #include "ui/ledgerview.h"
+#include "ui/mixerview.h"
 #include "ui/paneview.h"
+#include "ui/paretoview.h"
+#include "ui/runmonitor.h"
 #include "ui/textcoloring.h"
 #include "ui/tokencard.h"
 #include "ui/whyview.h"
@@ -13,16 +19,22 @@
 namespace flextron::ui {
 
 InspectionViews::InspectionViews(EngineService* service, Comparison* comparison, Selection* selection,
-                                 QAction* run_action, QObject* parent)
+                                 const Actions& window, QObject* parent)
     : QObject(parent)
     , service_(service)
     , comparison_(comparison)
     , selection_(selection)
     , baseline_(new Baseline(service, comparison, this))
-    , heatmap_(new HeatmapView(service, comparison, selection, baseline_, run_action))
-    , token_card_(new TokenCard(service, comparison, selection, baseline_, run_action))
-    , why_(new WhyView(service, comparison, selection, run_action))
-    , ledger_(new LedgerView(service, comparison, selection, run_action))
+    , heatmap_(new HeatmapView(service, comparison, selection, baseline_, window.run))
+    , token_card_(new TokenCard(service, comparison, selection, baseline_, window.run))
+    , why_(new WhyView(service, comparison, selection, window.run))
+    , ledger_(new LedgerView(service, comparison, selection, window.run))
+    , force_(new ForceView(service, comparison, selection))
+    , anatomy_(new AnatomyView(service, comparison, selection))
+    , mixer_(new MixerView(service, comparison, selection))
+    , pareto_(new ParetoView(service, comparison))
+    , latency_(new LatencyView(service, comparison, window.measure, window.cancel_measure))
+    , run_monitor_(new RunMonitor)
     , coloring_(new TextColoring(service, comparison, baseline_))
 {
     auto* token = new QWidget;
@@ -30,12 +42,19 @@ InspectionViews::InspectionViews(EngineService* service, Comparison* comparison,
     layout->addWidget(coloring_);
     layout->addWidget(token_card_, 1);
     add("heatmapDock", tr("Widths by token and layer"), heatmap_, Qt::BottomDockWidgetArea);
+    add("anatomyDock", tr("Anatomy"), anatomy_, Qt::BottomDockWidgetArea);
+    add("mixerDock", tr("Layer mixer"), mixer_, Qt::BottomDockWidgetArea);
+    add("paretoDock", tr("Pareto"), pareto_, Qt::BottomDockWidgetArea);
+    add("latencyDock", tr("Latency table"), latency_, Qt::BottomDockWidgetArea);
+    add("runDock", tr("Run monitor"), run_monitor_, Qt::BottomDockWidgetArea);
     add("tokenDock", tr("Token"), token, Qt::RightDockWidgetArea);
     add("whyDock", tr("Why"), why_, Qt::RightDockWidgetArea);
     add("ledgerDock", tr("Budget"), ledger_, Qt::RightDockWidgetArea);
+    add("forceDock", tr("Force"), force_, Qt::RightDockWidgetArea);
     selection->setContinuationOffered(true);
     connect(selection, &Selection::continuationRequested, comparison, &Comparison::continueFrom);
-    actions_ << heatmap_->viewActions() << token_card_->viewActions();
+    actions_ << heatmap_->viewActions() << token_card_->viewActions() << force_->viewActions() << mixer_->viewActions()
+             << pareto_->viewActions() << latency_->viewActions() << run_monitor_->viewActions();
 }
 
 void InspectionViews::add(const char* name, const QString& title, QWidget* view, Qt::DockWidgetArea area)

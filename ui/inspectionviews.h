@@ -14,9 +14,15 @@ class QWidget;
 
 namespace flextron::ui {
 
+class AnatomyView;
+class ForceView;
 class HeatmapView;
+class LatencyView;
 class LedgerView;
+class MixerView;
 class PaneView;
+class ParetoView;
+class RunMonitor;
 class TextColoring;
 class TokenCard;
 class WhyView;
@@ -33,7 +39,13 @@ public:
         Qt::DockWidgetArea area = Qt::BottomDockWidgetArea;
     };
 
-    InspectionViews(EngineService* service, Comparison* comparison, Selection* selection, QAction* run_action,
+    /// The window's own, offered where a panel is empty.
+    struct Actions {
+        QAction* run = nullptr;
+        QAction* measure = nullptr;
+        QAction* cancel_measure = nullptr;
+    };
+    InspectionViews(EngineService* service, Comparison* comparison, Selection* selection, const Actions& window,
                     QObject* parent = nullptr);
 
     /// A pane from now on has its text coloured and a ribbon under it.
@@ -46,6 +58,12 @@ public:
     [[nodiscard]] TokenCard* tokenCard() const { return token_card_; }
     [[nodiscard]] WhyView* why() const { return why_; }
     [[nodiscard]] LedgerView* ledger() const { return ledger_; }
+    [[nodiscard]] ForceView* force() const { return force_; }
+    [[nodiscard]] AnatomyView* anatomy() const { return anatomy_; }
+    [[nodiscard]] MixerView* mixer() const { return mixer_; }
+    [[nodiscard]] ParetoView* pareto() const { return pareto_; }
+    [[nodiscard]] LatencyView* latency() const { return latency_; }
+    [[nodiscard]] RunMonitor* runMonitor() const { return run_monitor_; }
     [[nodiscard]] TextColoring* coloring() const { return coloring_; }
     [[nodiscard]] Baseline* baseline() const { return baseline_; }
 
@@ -60,6 +78,12 @@ private:
     TokenCard* token_card_;
     WhyView* why_;
     LedgerView* ledger_;
+    ForceView* force_;
+    AnatomyView* anatomy_;
+    MixerView* mixer_;
+    ParetoView* pareto_;
+    LatencyView* latency_;
+    RunMonitor* run_monitor_;
     TextColoring* coloring_;
     std::vector<Dock> docks_;
     QList<QAction*> actions_;

@@ -73,7 +73,7 @@ QVariant SpendingModel::headerData(int section, Qt::Orientation orientation, int
     case Layer: return tr("Layer");
     case Expected: return tr("Expected");
     case Chosen: return tr("Chosen");
-    case Over: return tr("Over budget");
+    case Over: return tr("Over");
     default: return {};
     }
 }

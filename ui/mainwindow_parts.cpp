@@ -208,7 +208,8 @@ void MainWindow::makeViews()
     sampling_ = new SamplingPanel(comparison_);
     connect(sampling_, &SamplingPanel::edited, this, &MainWindow::applyInputs);
     model_card_ = new ModelCard(service_, open_action_, cancel_load_action_);
-    inspection_ = new InspectionViews(service_, comparison_, selection_, run_action_, this);
+    inspection_ = new InspectionViews(service_, comparison_, selection_,
+                                      {run_action_, measure_action_, cancel_measure_action_}, this);
     addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), sub_network_);
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
     addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);

@@ -55,6 +55,7 @@ ModelInfoPtr describeModel(const LoadedModel& model)
     info->tokenizer_problem = QString::fromStdString(model.tokenizer_problem);
     info->backend = QString::fromStdString(model.backend->description());
     info->weight_bytes = model.backend->weightBytes();
+    info->bytes_per_weight = model.backend->bytesPerWeight();
     info->device = model.device;
     info->static_routers = model.routers && model.routers->fixed.has_value();
     info->dynamic_routers = model.routers && model.routers->dynamic();

@@ -1,10 +1,21 @@
 #include "ui/plots.h"
 
+#include <array>
+
 #include <qcustomplot.h>
 
 #include "ui/colors.h"
 
 namespace flextron::ui {
+
+QColor seriesColor(int index, const QPalette& palette)
+{
+    // After Okabe and Ito, darker on a light ground and lighter on a dark one.
+    constexpr std::array<QRgb, 6> kOnLight{0xff00588f, 0xffa84300, 0xff007453, 0xff8a4b74, 0xff8a6a00, 0xff303030};
+    constexpr std::array<QRgb, 6> kOnDark{0xff56b4e9, 0xffe69f00, 0xff3fc9a0, 0xffe0a0c8, 0xfff0e442, 0xffd8d8d8};
+    const auto at = static_cast<std::size_t>(index) % kOnLight.size();
+    return QColor(isDark(palette) ? kOnDark[at] : kOnLight[at]);
+}
 
 void stylePlot(QCustomPlot* plot, const QPalette& palette, const QFont& font)
 {

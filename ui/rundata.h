@@ -48,6 +48,7 @@ struct ModelInfo {
     std::shared_ptr<const Tokenizer> vocabulary; ///< immutable and safe from any thread; null without one
     QString backend;           ///< Backend::description()
     std::int64_t weight_bytes = 0;
+    int bytes_per_weight = 4; ///< Backend::bytesPerWeight()
     Device device;
     bool static_routers = false;
     bool dynamic_routers = false;

@@ -65,9 +65,7 @@ QWidget* TokenCard::makeContent()
     table_->setMinimumHeight(fontMetrics().height() * 5);
     auto* button = new ActionButton;
     button->setAction(continue_action_);
-    connect(continue_action_, &QAction::changed, button,
-            [this, button] { button->setVisible(selection_->continuationOffered()); });
-    button->setVisible(selection_->continuationOffered());
+    continue_button_ = button;
     auto* layout = new QVBoxLayout(content);
     layout->setSpacing(fontMetrics().height() / 4);
     layout->addWidget(head_);
@@ -134,7 +132,8 @@ void TokenCard::refresh()
 
 void TokenCard::updateAction()
 {
-    const QModelIndex row = table_ != nullptr ? table_->currentIndex() : QModelIndex();
+    continue_button_->setVisible(selection_->continuationOffered());
+    const QModelIndex row = table_->currentIndex();
     const bool other = row.isValid() && !model_->tokens()[static_cast<std::size_t>(row.row())].chosen;
     continue_action_->setEnabled(other && selection_->continuationOffered());
 }

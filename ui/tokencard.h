@@ -44,6 +44,7 @@ private:
     QLabel* facts_ = nullptr;
     TopTokensModel* model_ = nullptr;
     QTableView* table_ = nullptr;
+    QWidget* continue_button_ = nullptr;
 };
 
 } // namespace flextron::ui

@@ -3,6 +3,7 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "ui/colors.h"
+#include "ui/plots.h"
 
 using namespace flextron::ui;
 
@@ -34,7 +35,9 @@ private slots:
             QVERIFY(contrast(palette.color(QPalette::PlaceholderText), palette.color(QPalette::Base)) >= kReadable);
         }
         QVERIFY(contrast(palette.color(QPalette::ButtonText), palette.color(QPalette::Button)) >= kReadable);
-        QVERIFY(contrast(palette.color(QPalette::HighlightedText), palette.color(QPalette::Highlight)) >= 4.0);
+        QVERIFY(contrast(palette.color(QPalette::HighlightedText), palette.color(QPalette::Highlight)) >= kReadable);
+        constexpr double kLine = 3.0; // of lines in plots: WCAG 2.1, graphical objects
+        for (int i = 0; i < 6; ++i) QVERIFY(contrast(seriesColor(i, palette), palette.color(QPalette::Base)) >= kLine);
         // The split mark turns the colours round.
         QVERIFY(contrast(palette.color(QPalette::Base), cautionColor(palette)) >= kReadable);
     }
@@ -43,6 +46,28 @@ private slots:
     {
         QVERIFY(std::abs(contrast(Qt::black, Qt::white) - 21.0) < 1e-6);
         QVERIFY(std::abs(contrast(Qt::white, Qt::white) - 1.0) < 1e-6);
+    }
+
+    void textOnEveryColourOfTheMapsIsReadable()
+    {
+        for (const ColorMap map : {ColorMap::Sequential, ColorMap::Diverging}) {
+            for (int i = 0; i <= 100; ++i) {
+                const QColor ground = mapColor(map, i / 100.0);
+                QVERIFY(contrast(textColorOn(ground), ground) >= 4.5);
+            }
+        }
+    }
+
+    void differencesGetDarkerToBothSidesAlike()
+    {
+        for (int i = 0; i < 50; ++i) {
+            const auto lightness = [](double place) { return contrast(mapColor(ColorMap::Diverging, place), Qt::black); };
+            QVERIFY(lightness(0.5 - i / 100.0) > lightness(0.5 - (i + 1) / 100.0));
+            QVERIFY(lightness(0.5 + i / 100.0) > lightness(0.5 + (i + 1) / 100.0));
+        }
+        const double low = contrast(mapColor(ColorMap::Diverging, 0), Qt::black);
+        const double high = contrast(mapColor(ColorMap::Diverging, 1), Qt::black);
+        QVERIFY(std::max(low, high) / std::min(low, high) < 1.25);
     }
 
     void theMapGetsLighterAllTheWay()

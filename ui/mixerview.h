@@ -1,0 +1,77 @@
+// The layer mixer: a fader a layer for the MLP, and one for the heads.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include <QComboBox>
+#include <QLabel>
+#include <QScrollArea>
+#include <QSlider>
+#include <QToolButton>
+#include <QWidget>
+
+#include "ui/inspected.h"
+#include "ui/mixerdata.h"
+
+namespace flextron::ui {
+
+class MixerView final : public QWidget {
+    Q_OBJECT
+
+public:
+    MixerView(EngineService* service, Comparison* comparison, Selection* selection, QWidget* parent = nullptr);
+
+    [[nodiscard]] StatePage* page() const { return page_; }
+    [[nodiscard]] QString summary() const { return summary_->text(); }
+    /// As the faders stand; what runs is this with solo applied.
+    [[nodiscard]] const SubNetwork& mix() const { return mix_; }
+    [[nodiscard]] QSlider* fader(int layer, bool mlp) const;
+    [[nodiscard]] QList<QAction*> viewActions() const { return {import_action_, export_action_, from_token_action_}; }
+    void applyPreset(MixerPreset preset);
+    void setSolo(int layer, bool solo);
+    void setLocked(int layer, bool locked);
+    /// CSV, JSON or the text form. The error names the place.
+    Result<void> importText(const std::string& text);
+
+private:
+    struct Channel {
+        std::vector<int> mlp_stops;
+        std::vector<int> head_stops;
+        QSlider* mlp = nullptr;
+        QSlider* heads = nullptr;
+        QLabel* value = nullptr;
+        QToolButton* solo = nullptr;
+        QToolButton* lock = nullptr;
+    };
+    QWidget* makeContent();
+    void makeActions();
+    void setModel(const ModelInfoPtr& model);
+    QWidget* makeChannel(int layer);
+    QSlider* makeFader(int layer, bool mlp, const std::vector<int>& stops);
+    void setMix(SubNetwork mix, bool run);
+    void showMix();
+    void runMix(bool dragging);
+    void followTarget();
+    void takeFromToken();
+    void importFile();
+    void exportFile();
+
+    EngineService* service_;
+    Comparison* comparison_;
+    Selection* selection_;
+    QAction* import_action_ = nullptr;
+    QAction* export_action_ = nullptr;
+    QAction* from_token_action_ = nullptr;
+    SubNetwork mix_;
+    std::set<int> solo_;
+    std::set<int> locked_;
+    bool showing_ = false; // faders are being set, not moved
+    StatePage* page_ = nullptr;
+    QComboBox* presets_ = nullptr;
+    QLabel* summary_ = nullptr;
+    QScrollArea* scroll_ = nullptr;
+    std::vector<Channel> channels_;
+};
+
+} // namespace flextron::ui
