@@ -1,5 +1,6 @@
 #include "ui/inspectionviews.h"
 
+#include <QSplitter>
 #include <QVBoxLayout>
 
 #include "ui/anatomyview.h"
@@ -11,6 +12,7 @@
 #include "ui/mixerview.h"
 #include "ui/paneview.h"
 #include "ui/paretoview.h"
+#include "ui/responseview.h"
 #include "ui/runmonitor.h"
 #include "ui/textcoloring.h"
 #include "ui/tokencard.h"
@@ -28,6 +30,7 @@ InspectionViews::InspectionViews(EngineService* service, Comparison* comparison,
     , heatmap_(new HeatmapView(service, comparison, selection, baseline_, window.run))
     , token_card_(new TokenCard(service, comparison, selection, baseline_, window.run))
     , why_(new WhyView(service, comparison, selection, window.run))
+    , response_(new ResponseView(service, comparison, selection))
     , ledger_(new LedgerView(service, comparison, selection, window.run))
     , force_(new ForceView(service, comparison, selection))
     , anatomy_(new AnatomyView(service, comparison, selection))
@@ -48,7 +51,11 @@ InspectionViews::InspectionViews(EngineService* service, Comparison* comparison,
     add("latencyDock", tr("Latency table"), latency_, Qt::BottomDockWidgetArea);
     add("runDock", tr("Run monitor"), run_monitor_, Qt::BottomDockWidgetArea);
     add("tokenDock", tr("Token"), token, Qt::RightDockWidgetArea);
-    add("whyDock", tr("Why"), why_, Qt::RightDockWidgetArea);
+    auto* why = new QSplitter(Qt::Vertical);
+    why->addWidget(why_);
+    why->addWidget(response_);
+    why->setChildrenCollapsible(false);
+    add("whyDock", tr("Why"), why, Qt::RightDockWidgetArea);
     add("ledgerDock", tr("Budget"), ledger_, Qt::RightDockWidgetArea);
     add("forceDock", tr("Force"), force_, Qt::RightDockWidgetArea);
     selection->setContinuationOffered(true);

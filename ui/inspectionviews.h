@@ -22,6 +22,7 @@ class LedgerView;
 class MixerView;
 class PaneView;
 class ParetoView;
+class ResponseView;
 class RunMonitor;
 class TextColoring;
 class TokenCard;
@@ -57,6 +58,7 @@ public:
     [[nodiscard]] HeatmapView* heatmap() const { return heatmap_; }
     [[nodiscard]] TokenCard* tokenCard() const { return token_card_; }
     [[nodiscard]] WhyView* why() const { return why_; }
+    [[nodiscard]] ResponseView* response() const { return response_; }
     [[nodiscard]] LedgerView* ledger() const { return ledger_; }
     [[nodiscard]] ForceView* force() const { return force_; }
     [[nodiscard]] AnatomyView* anatomy() const { return anatomy_; }
@@ -77,6 +79,7 @@ private:
     HeatmapView* heatmap_;
     TokenCard* token_card_;
     WhyView* why_;
+    ResponseView* response_;
     LedgerView* ledger_;
     ForceView* force_;
     AnatomyView* anatomy_;

@@ -7,6 +7,7 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "ui/ledgerview.h"
+#include "ui/responseview.h"
 #include "ui/routerdata.h"
 #include "ui/whyview.h"
 
@@ -70,6 +71,29 @@ private slots:
         selection_->selectToken(PaneSlot::Live, 4, 1);
         QVERIFY(why.factText(SubBlock::Mlp).contains("One choice for the whole text"));
         QVERIFY(why.bars(SubBlock::Mlp)->probabilities().empty());
+    }
+
+    void theResponseCurveIsTheEngines()
+    {
+        ResponseView view(service_.get(), comparison_.get(), selection_.get());
+        run(Routing::Dynamic);
+        QVERIFY(view.page()->message().contains("token that was read"));
+        selection_->selectToken(PaneSlot::Live, 4, 1);
+        QTRY_VERIFY(!view.drawn(SubBlock::Mlp).empty());
+        const LoadedModel& model = *engine_->fake.model;
+        const auto budgets = responseBudgets(*model.routers);
+        const auto response = routerResponse(model, trace(), 4, budgets);
+        QVERIFY(response.ok());
+        for (const SubBlock block : {SubBlock::Attention, SubBlock::Mlp}) {
+            const auto drawn = view.drawn(block);
+            QCOMPARE(drawn.size(), budgets.size());
+            const double full = choicesOf(trace(), block).back();
+            // Drawn by rising target; the engine's go down.
+            for (std::size_t i = 0; i < budgets.size(); ++i)
+                QCOMPARE(drawn[budgets.size() - 1 - i], response->width(i, 1, block) / full);
+        }
+        selection_->setLayer(2);
+        QVERIFY(!view.drawn(SubBlock::Mlp).empty()); // asks nothing anew
     }
 
     void theLedgerIsOfTheRun()
