@@ -9,6 +9,9 @@ namespace flextron::cli {
 
 namespace {
 
+constexpr std::int64_t kSmallModelBytes = 64 << 20;
+constexpr int kStepsBefore = 2;
+
 template <class Work> double milliseconds(const Work& work)
 {
     const auto began = std::chrono::steady_clock::now();
@@ -20,11 +23,16 @@ template <class Work> double milliseconds(const Work& work)
 
 DecodeTimer::DecodeTimer(const Backend& backend, SubNetwork subnet, int context, KvRule kv, int panes,
                          std::uint64_t seed, const CancelToken& cancel)
+    : DecodeTimer(backend, WidthPlan{std::move(subnet), nullptr, 1.0, nullptr}, context, kv, panes, seed, cancel)
+{
+}
+
+DecodeTimer::DecodeTimer(const Backend& backend, WidthPlan plan, int context, KvRule kv, int panes, std::uint64_t seed,
+                         const CancelToken& cancel)
     : backend_(backend)
-    , plan_(std::make_unique<WidthPlan>())
+    , plan_(std::make_unique<WidthPlan>(std::move(plan)))
     , context_(static_cast<std::size_t>(std::clamp(context, 2, backend.config().max_position_embeddings)))
 {
-    plan_->subnet = std::move(subnet);
     for (std::size_t index = 0; index < context_; ++index)
         text_.push_back(static_cast<TokenId>(mixBits(seed ^ mixBits(index)) %
                                              static_cast<std::uint64_t>(backend.config().vocab_size)));
@@ -44,6 +52,13 @@ DecodeTimer::DecodeTimer(const Backend& backend, SubNetwork subnet, int context,
 }
 
 double DecodeTimer::stepMs(const CancelToken& cancel)
+{
+    if (backend_.weightBytes() < kSmallModelBytes)
+        for (int i = 0; i < kStepsBefore; ++i) (void)timeOne(cancel);
+    return timeOne(cancel);
+}
+
+double DecodeTimer::timeOne(const CancelToken& cancel)
 {
     const double taken = milliseconds([&] { backend_.step(inputs_, outputs_, cancel).orThrow(); });
     for (const auto& cache : caches_) cache->truncate(static_cast<int>(context_) - 1);

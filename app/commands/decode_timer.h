@@ -16,13 +16,18 @@ class DecodeTimer {
 public:
     DecodeTimer(const Backend& backend, SubNetwork subnet, int context, KvRule kv, int panes, std::uint64_t seed,
                 const CancelToken& cancel);
-    /// Milliseconds of one step: one token of every pane.
+    DecodeTimer(const Backend& backend, WidthPlan plan, int context, KvRule kv, int panes, std::uint64_t seed,
+                const CancelToken& cancel);
+    /// Milliseconds of one step: one token of every pane. A model that the processor's caches hold is read a few times
+    /// before, as it is in the loop that generates.
     double stepMs(const CancelToken& cancel);
     /// Milliseconds of reading the first `tokens` tokens in one go, by the first pane.
     double prefillMs(int tokens, const CancelToken& cancel);
     [[nodiscard]] const SubNetwork& subnet() const { return plan_->subnet; }
 
 private:
+    double timeOne(const CancelToken& cancel);
+
     const Backend& backend_;
     std::unique_ptr<WidthPlan> plan_; // its address stays when the timer moves
     std::vector<std::unique_ptr<KvCache>> caches_;

@@ -9,6 +9,7 @@
 #include "engine/base/cancellation.h"
 #include "engine/base/error.h"
 #include "engine/base/progress.h"
+#include "engine/generate/agreement.h"
 #include "engine/generate/loaded_model.h"
 #include "engine/generate/trace.h"
 #include "engine/routing/width_plan.h"
@@ -40,13 +41,6 @@ Result<Score> scoreText(const LoadedModel& model, std::span<const TokenId> ids, 
                         const CancelToken& cancel = {});
 
 /// How a pane's model differs from the baseline's on the same tokens: teacher-forced on them.
-struct Agreement {
-    std::int64_t tokens = 0; ///< compared positions
-    double agreement = 0;    ///< share of positions where both have the same most probable token
-    double agreement_stderr = 0;
-    double kl_to_full = 0; ///< mean KL(full || sub-network), nats
-    double kl_stderr = 0;
-};
 /// Compares on `ids` from position `from` on (the new tokens of the baseline).
 Result<Agreement> compareOnText(const LoadedModel& model, std::span<const TokenId> ids, int from,
                                 const WidthPlan& baseline, const WidthPlan& plan, const CancelToken& cancel = {});

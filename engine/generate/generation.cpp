@@ -51,16 +51,26 @@ struct Generation::State {
     std::shared_ptr<const LoadedModel> model;
     std::deque<Pane> panes;
     std::vector<StepOutput> outputs;
+    std::vector<const StepOutput*> shadows; ///< of the active panes in this step; null: none
 
+    /// Outputs of the active panes, then of their shadows in the same order.
     void readAll(const std::vector<int>& active, const CancelToken& cancel)
     {
         std::vector<StepInput> inputs;
         for (const int index : active) inputs.push_back(panes[static_cast<std::size_t>(index)].nextInput());
-        outputs.resize(panes.size());
-        model->backend->step(inputs, std::span(outputs).first(active.size()), cancel).orThrow();
+        shadows.assign(active.size(), nullptr);
+        std::vector<std::size_t> shadowed;
+        for (std::size_t i = 0; i < active.size(); ++i)
+            if (const auto input = panes[static_cast<std::size_t>(active[i])].nextShadowInput()) {
+                inputs.push_back(*input);
+                shadowed.push_back(i);
+            }
+        outputs.resize(2 * panes.size());
+        model->backend->step(inputs, std::span(outputs).first(inputs.size()), cancel).orThrow();
+        for (std::size_t i = 0; i < shadowed.size(); ++i) shadows[shadowed[i]] = &outputs[active.size() + i];
         try {
             for (std::size_t i = 0; i < active.size(); ++i)
-                panes[static_cast<std::size_t>(active[i])].inspect(outputs[i]);
+                panes[static_cast<std::size_t>(active[i])].inspect(outputs[i], shadows[i]);
         } catch (...) {
             for (const int index : active) panes[static_cast<std::size_t>(index)].undoRead();
             throw;
@@ -144,6 +154,11 @@ const std::string& Generation::text(int pane) const
 PaneTiming Generation::timing(int pane) const
 {
     return state_->panes.at(static_cast<std::size_t>(pane)).timing();
+}
+
+Agreement Generation::agreement(int pane) const
+{
+    return state_->panes.at(static_cast<std::size_t>(pane)).agreement();
 }
 
 std::int64_t Generation::kvBytes() const

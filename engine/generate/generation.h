@@ -7,6 +7,7 @@
 
 #include "engine/base/cancellation.h"
 #include "engine/base/error.h"
+#include "engine/generate/agreement.h"
 #include "engine/generate/loaded_model.h"
 #include "engine/generate/sampler.h"
 #include "engine/generate/trace.h"
@@ -35,6 +36,9 @@ struct GenerationSettings {
     bool stop_at_eos = true;
     int top_tokens = 8; ///< kept in every record
     KvPolicy kv = KvPolicy::All;
+    /// Beside every pane the full model reads the pane's tokens in the same step, and every new token's distribution is
+    /// compared with the full model's. Its time is counted apart (PaneTiming::shadow_ms); it needs K/V of its own.
+    bool shadow = false;
     int prefill_chunk = 64; ///< tokens a step while reading the prompt: bounds how long a stop can take
     std::string command;    ///< put into the traces
 };
@@ -47,6 +51,9 @@ struct PaneEvent {
     bool predicted = false; ///< a record was appended: the last one
     std::string text;       ///< new text that became certain (complete characters only)
     bool finished = false;
+    bool compared = false; ///< with the full model: the two below are of the token just predicted
+    bool agrees = false;   ///< both have the same most probable token
+    double kl_to_full = 0; ///< KL(full || pane) in nats
 };
 
 /// Milliseconds; counted over the pane's own share of each step and the drawing of its tokens.
@@ -56,6 +63,7 @@ struct PaneTiming {
     double p50_ms = 0;            ///< a new token after the first
     double p95_ms = 0;
     int new_tokens = 0;
+    double shadow_ms = 0; ///< a step of the shadow beside a new token, on average; in none of the above
 };
 
 /// A run in progress. One thread at a time; the model is shared.
@@ -86,6 +94,8 @@ public:
     /// All new text so far, stop text cut off.
     [[nodiscard]] const std::string& text(int pane) const;
     [[nodiscard]] PaneTiming timing(int pane) const;
+    /// Over all new tokens so far; nothing is compared without GenerationSettings::shadow.
+    [[nodiscard]] Agreement agreement(int pane) const;
     [[nodiscard]] std::int64_t kvBytes() const;
 
 private:

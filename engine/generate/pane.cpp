@@ -42,6 +42,8 @@ Pane::Pane(std::shared_ptr<const LoadedModel> model, const std::vector<TokenId>&
     }
     if (settings.max_tokens == 0) stop_reason_ = "max_tokens";
     cache_ = cacheFor(plan_);
+    full_.subnet = fullSubNetwork(model_->config());
+    if (settings.shadow) shadow_ = model_->backend->newCache(capacity_, full_.subnet.heads).orThrow();
 }
 
 std::unique_ptr<KvCache> Pane::cacheFor(const WidthPlan& plan) const
@@ -81,8 +83,30 @@ StepInput Pane::nextInput()
     return input;
 }
 
-void Pane::inspect(const StepOutput& output)
+std::optional<StepInput> Pane::nextShadowInput()
 {
+    const int count = read_ + count_ - shadow_read_;
+    // A pane that reads its text anew is behind its shadow for a while; the last token is read for its own record only.
+    if (!shadow_ || count <= 0 || (read_ + count_ == tokens() && !predictsInStep())) return std::nullopt;
+    StepInput input;
+    input.cache = shadow_.get();
+    input.tokens = std::span(ids_).subspan(static_cast<std::size_t>(shadow_read_), static_cast<std::size_t>(count));
+    input.plan = &full_;
+    input.logits = predictsInStep() ? LogitsWanted::Last : LogitsWanted::None;
+    return input;
+}
+
+void Pane::undoRead()
+{
+    cache_->truncate(read_);
+    if (shadow_) shadow_->truncate(shadow_read_);
+}
+
+void Pane::inspect(const StepOutput& output, const StepOutput* shadow)
+{
+    shadow_row_.reset();
+    if (shadow && !shadow->logits.empty()) shadow_row_.emplace(std::span(shadow->logits));
+    shadow_pending_ms_ = shadow ? shadow->ns * 1e-6 : 0.0;
     rows_.clear();
     const auto vocabulary = static_cast<std::size_t>(model_->config().vocab_size);
     for (std::size_t from = 0; from < output.logits.size(); from += vocabulary)
@@ -102,6 +126,7 @@ PaneEvent Pane::take(const StepOutput& output, int index)
     const bool predicts = predictsInStep();
     read_ += count_;
     count_ = 0;
+    if (shadow_) shadow_read_ = shadow_->length();
     pending_ms_ += output.ns * 1e-6;
     if (predicts) {
         predict(event);
@@ -132,6 +157,7 @@ void Pane::judgeGiven()
 
 void Pane::predict(PaneEvent& event)
 {
+    if (shadow_row_) compare(event);
     const Distribution& distribution = rows_.back();
     const Sampled next = distribution.sample(ids_, tokens(), settings_.sampler);
     addRecord(next.id);
@@ -143,6 +169,15 @@ void Pane::predict(PaneEvent& event)
     event.text = text_.push(next.id);
     stop_reason_ = reasonToStop(next.id);
     if (!stop_reason_.empty()) event.text += text_.finish();
+}
+
+void Pane::compare(PaneEvent& event)
+{
+    const auto [agrees, kl] = meter_.add(*shadow_row_, rows_.back());
+    event.compared = true;
+    event.agrees = agrees;
+    event.kl_to_full = kl;
+    shadow_ms_ += shadow_pending_ms_;
 }
 
 std::string Pane::reasonToStop(TokenId id) const
@@ -186,6 +221,8 @@ PaneTiming Pane::timing() const
 {
     PaneTiming timing;
     timing.new_tokens = static_cast<int>(token_ms_.size());
+    if (const auto compared = meter_.result().tokens; compared > 0)
+        timing.shadow_ms = shadow_ms_ / static_cast<double>(compared);
     if (token_ms_.empty()) return timing;
     timing.ttft_ms = token_ms_.front();
     std::vector<double> rest(token_ms_.begin() + 1, token_ms_.end());

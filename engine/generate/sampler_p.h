@@ -17,6 +17,7 @@ public:
     [[nodiscard]] Sampled sample(std::span<const TokenId> text, int position, const SamplerSettings& settings) const;
     [[nodiscard]] std::vector<TokenProbability> top(int k) const;
     [[nodiscard]] Sampled judge(TokenId id) const;
+    [[nodiscard]] std::size_t size() const { return logits_.size(); }
     /// Nats.
     [[nodiscard]] double logprob(std::size_t index) const { return static_cast<double>(logits_[index]) - normaliser_; }
     /// The most probable token; of equals, the smallest id.

@@ -60,6 +60,8 @@ LatencyTable parseTable(const JsonObject& json)
     table.mlp_ms = readTimes(json, "mlp_ms", json.at("mlp_ms"), table.mlp_widths.size());
     table.attention_own_ms = readAttention(json, "attention_own_ms", table);
     table.attention_all_ms = readAttention(json, "attention_all_ms", table);
+    table.router_ms = json.number("router_ms", 0.0, kMaxMs);
+    table.router_inter_dim = static_cast<int>(json.integer("router_inter_dim", 0, 1 << 20));
     table.noise = json.number("noise", 0.0, kMaxMs);
     return table;
 }
@@ -120,6 +122,8 @@ Result<void> writeLatencyTable(const std::filesystem::path& file, const LatencyT
                                              {"mlp_ms", table.mlp_ms},
                                              {"attention_own_ms", table.attention_own_ms},
                                              {"attention_all_ms", table.attention_all_ms},
+                                             {"router_ms", table.router_ms},
+                                             {"router_inter_dim", table.router_inter_dim},
                                              {"noise", table.noise}};
         if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
         writeFile(file, json.dump(2) + "\n").orThrow();

@@ -32,11 +32,11 @@ double between(const std::vector<double>& values, const Place& place)
 
 } // namespace
 
-double LatencyTable::predictMs(const SubNetwork& subnet, int context, KvRule kv) const
+double LatencyTable::predictMs(const SubNetwork& subnet, int context, KvRule kv, bool routed) const
 {
     const std::vector<std::vector<double>>& attention_ms = kv == KvRule::Own ? attention_own_ms : attention_all_ms;
     const Place context_place = placeOf(context, contexts);
-    double sum = fixed_ms;
+    double sum = fixed_ms + (routed ? router_ms * static_cast<double>(subnet.mlp.size()) : 0.0);
     for (std::size_t l = 0; l < subnet.mlp.size(); ++l) {
         sum += between(mlp_ms, placeOf(subnet.mlp[l], mlp_widths));
         const Place heads = placeOf(subnet.heads[l], head_counts);

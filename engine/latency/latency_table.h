@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,12 @@
 namespace flextron {
 
 class Backend;
+struct Routers;
 
 /// Milliseconds a decoded token at batch 1. Additive: fixed part + sum over layers of attention(heads, context) +
-/// MLP(width). Plain value; widths between entries are interpolated linearly.
+/// MLP(width), and the routers where they choose. Plain value; widths between entries are interpolated linearly.
 struct LatencyTable {
-    static constexpr int kFormatVersion = 1;
+    static constexpr int kFormatVersion = 2;
     std::string fingerprint; ///< device, threads, dtype, engine version, model shape: a table is used on nothing else
     std::string device;      ///< for a person: "AMD EPYC, 2 threads"
     std::string measured_at; ///< ISO 8601, UTC
@@ -35,15 +37,23 @@ struct LatencyTable {
     std::vector<double> mlp_ms;                        ///< [width], a layer; 0 for width 0
     std::vector<std::vector<double>> attention_own_ms; ///< [context][heads], a layer, KvRule::Own; 0 for no heads
     std::vector<std::vector<double>> attention_all_ms; ///< the same under KvRule::All
-    double noise = 0;                                  ///< median relative spread of the repeats
+    double router_ms = 0;                              ///< both dynamic routers of a layer
+    int router_inter_dim = 0;                          ///< of the routers that were measured
+    double noise = 0; ///< of the machine: the middle half of a step's repeats spread over this share of their median
 
-    [[nodiscard]] double predictMs(const SubNetwork& subnet, int context, KvRule kv) const;
+    /// `routed`: widths are chosen by dynamic routers, which take their own time. A static router chooses once for a
+    /// whole text and costs a token nothing.
+    [[nodiscard]] double predictMs(const SubNetwork& subnet, int context, KvRule kv, bool routed = false) const;
 };
 
 struct MeasureOptions {
     std::vector<int> contexts{64, 256};
-    int repeats = 15;
-    bool quick = true; ///< fewer repeats and contexts: about three seconds on a small model
+    int repeats = 15;  ///< rounds of the full form
+    bool quick = true; ///< the shortest and the longest context only, and as many rounds as three seconds have room for
+    std::shared_ptr<const Routers> routers; ///< whose time is measured; null: untrained ones of the usual size
+    /// Where what was measured so far is kept, context by context, until all is: a measurement that was stopped goes on
+    /// from there. Empty: nothing is kept.
+    std::filesystem::path resume;
 };
 
 /// Times whole decode steps of `backend` with one kind of sub-block at one width in every layer and the other at its

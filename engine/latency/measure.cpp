@@ -3,20 +3,28 @@
 #include <cmath>
 #include <ctime>
 #include <memory>
+#include <utility>
 
 #include "engine/base/system.h"
 #include "engine/compute/device.h"
 #include "engine/latency/measure_p.h"
+#include "engine/routing/overrides.h"
+#include "engine/routing/routers.h"
 
 namespace flextron {
 
 namespace {
 
-constexpr int kQuickRepeats = 7;
+constexpr double kQuickMs = 3000; // over all contexts
 constexpr int kWarmUpRounds = 2;
+/// A model that the processor's caches hold is read a few times before a timed step, as it is in the loop that
+/// generates.
+constexpr int kStepsBefore = 2;
+constexpr std::int64_t kSmallModelBytes = 64 << 20;
 constexpr int kCheckRepeats = 5;
 constexpr double kStaleRatio = 0.15;
 constexpr int kPrefillChunk = 256;
+constexpr int kUsualRouter = 32; // inner size
 
 double median(std::vector<double> values)
 {
@@ -43,8 +51,19 @@ public:
     {
         plan_.subnet = subnet;
     }
+    void setPlan(WidthPlan plan) { plan_ = std::move(plan); }
 
     double timeOne(const ClockMs& clock, const CancelToken& cancel)
+    {
+        if (backend_.weightBytes() < kSmallModelBytes)
+            for (int i = 0; i < kStepsBefore; ++i) (void)step(clock, cancel);
+        return step(clock, cancel);
+    }
+
+    std::vector<double> times;
+
+private:
+    double step(const ClockMs& clock, const CancelToken& cancel)
     {
         const TokenId token = 0;
         const int length = cache_->length();
@@ -56,9 +75,6 @@ public:
         return end - start;
     }
 
-    std::vector<double> times;
-
-private:
     const Backend& backend_;
     std::shared_ptr<KvCache> cache_;
     WidthPlan plan_;
@@ -99,6 +115,18 @@ double perLayer(const Probe& probe, const Probe& base, int layers)
     return std::max(0.0, median(std::move(differences)) / layers);
 }
 
+/// The full model with routers at work whose choices do not count.
+WidthPlan routedAtFullWidth(const Backend& backend, std::shared_ptr<const Routers> routers)
+{
+    const SubNetwork full = fullSubNetwork(backend.config());
+    auto forced = std::make_shared<Overrides>();
+    for (int l = 0; l < backend.config().numLayers(); ++l) {
+        forced->add({Override::kAll, l, SubBlock::Attention, full.heads[static_cast<std::size_t>(l)]});
+        forced->add({Override::kAll, l, SubBlock::Mlp, full.mlp[static_cast<std::size_t>(l)]});
+    }
+    return {full, std::move(routers), 1.0, std::move(forced)};
+}
+
 /// Of a table's widths, which begin with 0 where the table is ours; one from a file may hold a single entry.
 int narrowest(const std::vector<int>& widths)
 {
@@ -115,9 +143,10 @@ std::vector<int> withZero(std::vector<int> widths)
 class Rounds {
 public:
     Rounds(std::uint64_t total, const ProgressFn& progress) : total_(total), progress_(progress) {}
-    void next()
+    void next() { skip(1); }
+    void skip(int rounds)
     {
-        ++done_;
+        done_ += static_cast<std::uint64_t>(rounds);
         if (progress_) progress_({"measuring latency", done_, total_, "rounds"});
     }
 
@@ -140,13 +169,36 @@ public:
     LatencyTable run(const MeasureOptions& options, const ProgressFn& progress)
     {
         prepare(options);
-        Rounds rounds(table_.contexts.size() * static_cast<std::uint64_t>(table_.repeats + kWarmUpRounds), progress);
-        for (std::size_t i = 0; i < table_.contexts.size(); ++i) measureContext(table_.contexts[i], i == 0, rounds);
-        table_.noise = median(spreads_);
+        const std::vector<int> contexts = std::exchange(table_.contexts, {});
+        if (!options.resume.empty()) goOn(options.resume, contexts);
+        const std::size_t done = table_.contexts.size();
+        Rounds rounds((contexts.size() - done) * static_cast<std::uint64_t>(most_repeats_ + kWarmUpRounds), progress);
+        for (std::size_t i = done; i < contexts.size(); ++i) {
+            const int before = table_.repeats;
+            measureContext(contexts[i], i == 0, kQuickMs / static_cast<double>(contexts.size()), rounds);
+            if (i > 0) table_.repeats = std::min(before, table_.repeats);
+            table_.contexts.push_back(contexts[i]);
+            table_.noise = std::max(i == done ? table_.noise : 0.0, median(spreads_));
+            if (!options.resume.empty()) writeLatencyTable(options.resume, table_).orThrow();
+        }
+        std::error_code ignored;
+        if (!options.resume.empty()) std::filesystem::remove(options.resume, ignored);
         return table_;
     }
 
 private:
+    /// What an earlier measurement of the same kind left behind. Anything else is measured anew.
+    void goOn(const std::filesystem::path& file, const std::vector<int>& contexts)
+    {
+        const auto kept = readLatencyTable(file);
+        if (!kept || kept->fingerprint != table_.fingerprint || kept->mlp_widths != table_.mlp_widths ||
+            kept->head_counts != table_.head_counts || kept->router_inter_dim != table_.router_inter_dim ||
+            kept->contexts.size() > contexts.size() ||
+            !std::equal(kept->contexts.begin(), kept->contexts.end(), contexts.begin()))
+            return;
+        table_ = *kept;
+    }
+
     void prepare(const MeasureOptions& options)
     {
         if (options.repeats < 1)
@@ -154,7 +206,13 @@ private:
         const ChoiceSets& choices = backend_.checkpoint().choices();
         table_.fingerprint = latencyFingerprint(backend_);
         table_.device = deviceName(backend_);
-        table_.repeats = options.quick ? std::min(options.repeats, kQuickRepeats) : options.repeats;
+        quick_ = options.quick;
+        most_repeats_ = quick_ ? kMostQuickRounds : options.repeats;
+        routers_ = options.routers && options.routers->dynamic()
+                       ? options.routers
+                       : std::make_shared<const Routers>(
+                             randomRouters(backend_.config(), choices, {1.0, 0.75, 0.5}, kUsualRouter, /*seed=*/1));
+        table_.router_inter_dim = routers_->router_inter_dim;
         table_.mlp_widths = withZero(choices.mlp_int_list);
         table_.head_counts = withZero(choices.head_int_list);
         table_.contexts = contextsOf(options);
@@ -181,7 +239,7 @@ private:
 
     /// Each kind of sub-block is measured beside the other at full width, against a base that skips it: measured alone
     /// it would find its weights in the processor's caches, which in a real step hold the other's as well.
-    void measureContext(int context, bool first, Rounds& rounds)
+    void measureContext(int context, bool first, double quick_ms, Rounds& rounds)
     {
         const std::vector<int> none(full_.heads.size(), 0);
         const auto empty = filledCache(backend_, none, context, cancel_);
@@ -198,11 +256,18 @@ private:
             return Probe(backend_, all, {full_.mlp, everywhere(table_.head_counts[i], full_.heads)});
         });
 
-        timeAll(probes, rounds);
+        // Last, beside the full model that it is compared with.
+        if (first) {
+            probes.emplace_back(backend_, all, full_);
+            probes.back().setPlan(routedAtFullWidth(backend_, routers_));
+        }
+
+        timeAll(probes, quick_ms, rounds);
         table_.attention_own_ms.push_back(differences(probes, own, probes[0], {0.0}));
         table_.attention_all_ms.push_back(differences(probes, shared, probes[0], {}));
         if (!first) return;
         table_.mlp_ms = differences(probes, mlp, probes[1], {0.0});
+        table_.router_ms = perLayer(probes.back(), probes[shared.end - 1], backend_.config().numLayers());
         // What is left of the full model: so its own time is predicted exactly.
         const int layers = backend_.config().numLayers();
         const double in_layers = layers * (table_.mlp_ms.back() + table_.attention_all_ms.back().back());
@@ -230,15 +295,21 @@ private:
     }
 
     /// One step of every probe a round: what disturbs the machine for a while disturbs all alike.
-    void timeAll(std::vector<Probe>& probes, Rounds& rounds)
+    void timeAll(std::vector<Probe>& probes, double quick_ms, Rounds& rounds)
     {
-        for (int round = 0; round < kWarmUpRounds + table_.repeats; ++round) {
+        const double start = clock_();
+        for (int round = 0; round < kWarmUpRounds + most_repeats_; ++round) {
+            if (quick_ && round >= kWarmUpRounds + kLeastQuickRounds && clock_() - start > quick_ms) {
+                rounds.skip(kWarmUpRounds + most_repeats_ - round);
+                break;
+            }
             for (Probe& probe : probes) {
                 const double ms = probe.timeOne(clock_, cancel_);
                 if (round >= kWarmUpRounds) probe.times.push_back(ms);
             }
             rounds.next();
         }
+        table_.repeats = static_cast<int>(probes.front().times.size());
         for (const Probe& probe : probes) spreads_.push_back(relativeSpread(probe.times));
     }
 
@@ -247,6 +318,9 @@ private:
     const ClockMs& clock_;
     const CancelToken& cancel_;
     LatencyTable table_;
+    std::shared_ptr<const Routers> routers_;
+    bool quick_ = true;
+    int most_repeats_ = 0;
     std::vector<double> spreads_;
 };
 

@@ -12,6 +12,10 @@ namespace flextron {
 /// Milliseconds since any fixed moment.
 using ClockMs = std::function<double()>;
 
+/// Rounds of the quick form: as many as its time has room for, within these bounds.
+inline constexpr int kLeastQuickRounds = 5;
+inline constexpr int kMostQuickRounds = 101;
+
 /// measureLatency and checkLatencyTable with `clock`; they throw.
 LatencyTable measureLatencyWith(const Backend& backend, const MeasureOptions& options, const ClockMs& clock,
                                 const ProgressFn& progress, const CancelToken& cancel);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <random>
 
+#include "engine/evaluate/scoring.h"
 #include "engine/generate/generation.h"
 
 using namespace flextron;
@@ -148,6 +149,62 @@ private slots:
         finish(*prefill);
         for (std::size_t t = 1; t < trace.records.size(); ++t)
             QVERIFY(std::abs(trace.records[t].logprob - prefill->trace(0).records[t].logprob) < 1e-4f);
+    }
+
+    // The full model reads along with each pane: the pane's text stays what it is, and what comes out is what reading
+    // that text once more, teacher-forced, would say.
+    void shadowsSayWhatReadingTheTextAgainWould_data() { models(); }
+    void shadowsSayWhatReadingTheTextAgainWould()
+    {
+        QFETCH(QString, name);
+        const auto model = load(name.toUtf8());
+        const auto prompt = model->tokenizer->encode(kPrompt).orThrow();
+        const std::vector<WidthPlan> plans{share(*model, 1.0), share(*model, 0.75), share(*model, 0.5)};
+        GenerationSettings with = settings(24, 0.8);
+        const auto plain = start(model, prompt, plans, with);
+        finish(*plain);
+        with.shadow = true;
+        const auto run = start(model, prompt, plans, with);
+        std::vector<int> compared(plans.size());
+        while (!run->finished())
+            for (const PaneEvent& event : run->step().orThrow()) {
+                QCOMPARE(event.compared, event.predicted);
+                compared[static_cast<std::size_t>(event.pane)] += event.compared ? 1 : 0;
+            }
+        QVERIFY(run->kvBytes() > plain->kvBytes());
+        for (int pane = 0; pane < 3; ++pane) {
+            QCOMPARE(run->trace(pane).ids(), plain->trace(pane).ids());
+            const Agreement live = run->agreement(pane);
+            const Agreement later = compareOnText(*model, run->trace(pane).ids(), static_cast<int>(prompt.size()),
+                                                  plans[0], plans[static_cast<std::size_t>(pane)])
+                                        .orThrow();
+            QCOMPARE(live.tokens, std::int64_t(24));
+            QCOMPARE(compared[static_cast<std::size_t>(pane)], 24);
+            QCOMPARE(later.tokens, live.tokens);
+            QVERIFY(std::abs(live.agreement - later.agreement) < 1e-9);
+            QVERIFY(std::abs(live.kl_to_full - later.kl_to_full) < 1e-4);
+            QVERIFY(std::abs(live.kl_stderr - later.kl_stderr) < 1e-4);
+            QVERIFY(run->timing(pane).shadow_ms > 0);
+            QCOMPARE(plain->timing(pane).shadow_ms, 0.0);
+            QCOMPARE(plain->agreement(pane).tokens, std::int64_t(0));
+        }
+        QCOMPARE(run->agreement(0).agreement, 1.0);
+        QVERIFY(run->agreement(0).kl_to_full < 1e-6);
+        QVERIFY(run->agreement(2).kl_to_full > 0.01);
+    }
+
+    // A pane that reads its text anew has a shadow that need not.
+    void shadowsOutliveARecomputedPrefix()
+    {
+        const auto model = load("stories260k-llama");
+        GenerationSettings with = settings(16, 0.0);
+        with.kv = KvPolicy::Recompute;
+        with.shadow = true;
+        const auto run = start(model, model->tokenizer->encode(kPrompt).orThrow(), {share(*model, 0.5)}, with);
+        for (int i = 0; i < 6; ++i) (void)run->step().orThrow();
+        QVERIFY(run->setPlan(0, share(*model, 1.0)).ok());
+        finish(*run);
+        QCOMPARE(run->agreement(0).tokens, std::int64_t(16));
     }
 
     void wideningWithOwnKeysIsRefused_data() { models(); }

@@ -36,6 +36,8 @@ LatencyTable makeTable()
     table.mlp_ms = {0, 0.11, 0.31};
     table.attention_own_ms = {{0, 0.13, 0.4}, {0, 0.15, 0.5}};
     table.attention_all_ms = {{0.02, 0.17, 0.4}, {0.02, 0.2, 0.5}};
+    table.router_ms = 0.01;
+    table.router_inter_dim = 32;
     table.noise = 0.03;
     return table;
 }
@@ -209,7 +211,42 @@ private slots:
         quick.quick = true;
         const LatencyTable table = measureLatencyWith(*subject.model.backend, quick, subject.clock, {}, {});
         QCOMPARE(table.contexts, (std::vector<int>{8, 64}));
-        QCOMPARE(table.repeats, 7);
+        QCOMPARE(table.repeats, kMostQuickRounds); // the fake is fast
+        subject.model.backend->slowness = [] { return 1000.0; };
+        const LatencyTable slow = measureLatencyWith(*subject.model.backend, quick, subject.clock, {}, {});
+        QCOMPARE(slow.repeats, kLeastQuickRounds);
+        QVERIFY(near(slow.fixed_ms, 1000 * table.fixed_ms, 1e-6));
+    }
+
+    // Routers take their own time, once for every layer.
+    void routersAreCountedWhereTheyChoose()
+    {
+        LatencyTable table = makeTable();
+        table.router_ms = 0.05;
+        const SubNetwork subnet = layers({64, 16, 0}, {2, 8, 0});
+        const double widths = table.predictMs(subnet, 32, KvRule::All);
+        QVERIFY(near(table.predictMs(subnet, 32, KvRule::All, /*routed=*/true), widths + 3 * 0.05));
+    }
+
+    // Stopped in its second context, it keeps the first, and goes on from there.
+    void aStoppedMeasurementGoesOn()
+    {
+        const Fake subject = fake("resumed");
+        MeasureOptions resumed = options({16, 32, 64}, 3);
+        resumed.resume = path("partial/table.json");
+        CancelSource source;
+        const auto stop = [&](const Progress& p) {
+            if (p.done == 7) source.cancel();
+        };
+        QVERIFY(!measureLatency(*subject.model.backend, resumed, stop, source.token()).ok());
+        QCOMPARE(readLatencyTable(resumed.resume)->contexts, (std::vector<int>{16}));
+        std::vector<Progress> seen;
+        const LatencyTable table = measureLatencyWith(*subject.model.backend, resumed, subject.clock,
+                                                      [&](const Progress& p) { seen.push_back(p); }, {});
+        QCOMPARE(seen.size(), std::size_t(10));
+        QCOMPARE(table.contexts, (std::vector<int>{16, 32, 64}));
+        QCOMPARE(table.attention_all_ms.size(), std::size_t(3));
+        QVERIFY(!fs::exists(resumed.resume));
     }
 
     void contextsBeyondTheModelsAreItsLongest()
@@ -282,6 +319,8 @@ private slots:
         QCOMPARE(read->mlp_ms, table.mlp_ms);
         QCOMPARE(read->attention_own_ms, table.attention_own_ms);
         QCOMPARE(read->attention_all_ms, table.attention_all_ms);
+        QCOMPARE(read->router_ms, table.router_ms);
+        QCOMPARE(read->router_inter_dim, table.router_inter_dim);
         QCOMPARE(read->noise, table.noise);
     }
 
@@ -296,7 +335,7 @@ private slots:
             QTest::newRow(name) << from << to << static_cast<int>(code) << message;
         };
         row("syntax", "{", "", "table.json");
-        row("version", "\"format_version\": 1", "\"format_version\": 2", "format version 2", ErrorCode::Unsupported);
+        row("version", "\"format_version\": 2", "\"format_version\": 3", "format version 3", ErrorCode::Unsupported);
         row("missing key", "\"fixed_ms\"", "\"fixd_ms\"", "fixed_ms");
         row("negative time", "0.31", "-0.31", "mlp_ms");
         row("text for a time", "0.31", "\"0.31\"", "mlp_ms");
