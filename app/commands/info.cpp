@@ -73,6 +73,7 @@ Json factsDocument(const Facts& facts)
     if (facts.routers)
         routers = {{"dynamic", facts.routers->dynamic()},
                    {"static", facts.routers->fixed.has_value()},
+                   {"surrogate", facts.routers->surrogate.has_value()},
                    {"router_inter_dim", facts.routers->router_inter_dim},
                    {"budget_list", facts.routers->budget_list}};
     return {{"path", checkpoint.folder().string()},
