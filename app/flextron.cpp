@@ -20,6 +20,7 @@ constexpr std::array kCommands{
     Command{"generate", "write text", declareGenerate},
     Command{"compare", "the same prompt and seed through several sub-networks at once", declareCompare},
     Command{"score", "read a given text: its loss", declareScore},
+    Command{"evaluate", "a task's questions, or the loss on a text", declareEvaluate},
     Command{"tokenize", "ids and pieces of a text, and back", declareTokenize},
     Command{"train", "train a base model from scratch", declareTrain},
     Command{"train-tokenizer", "make a tokenizer from text", declareTrainTokenizer},

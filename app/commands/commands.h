@@ -28,6 +28,7 @@ Run declareInfo(CLI::App& command);
 Run declareGenerate(CLI::App& command);
 Run declareCompare(CLI::App& command);
 Run declareScore(CLI::App& command);
+Run declareEvaluate(CLI::App& command);
 Run declareTokenize(CLI::App& command);
 Run declareTrain(CLI::App& command);
 Run declareTrainTokenizer(CLI::App& command);

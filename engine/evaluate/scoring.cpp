@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 
+#include "engine/evaluate/mean_p.h"
 #include "engine/evaluate/text_reader_p.h"
 #include "engine/generate/sampler_p.h"
 #include "engine/generate/trace_fill_p.h"
@@ -111,31 +112,6 @@ private:
     const LoadedModel& model_;
     std::span<const TokenId> ids_;
     const ScoreOptions& options_;
-};
-
-/// A mean with its standard error, one value at a time (Welford).
-class Mean {
-public:
-    void add(double value)
-    {
-        ++count_;
-        const double before = value - mean_;
-        mean_ += before / static_cast<double>(count_);
-        squares_ += before * (value - mean_);
-    }
-    [[nodiscard]] double mean() const { return mean_; }
-    [[nodiscard]] double standardError() const
-    {
-        if (count_ < 2) return 0.0;
-        const auto count = static_cast<double>(count_);
-        return std::sqrt(squares_ / (count - 1.0) / count);
-    }
-    [[nodiscard]] std::int64_t count() const { return count_; }
-
-private:
-    std::int64_t count_ = 0;
-    double mean_ = 0;
-    double squares_ = 0;
 };
 
 /// KL(p || q) in nats; rounding can take equal distributions a hair below 0.
