@@ -127,11 +127,16 @@ Json tokenDocument(const TokenRecord& record, const Tokenizer* tokenizer)
 
 Json targetDocument(const ResolvedTarget& resolved)
 {
-    return {{"routing", routingName(resolved.routing)},
-            {"subnet", toString(resolved.plan.subnet)},
-            {"share", resolved.share},
-            {"cost_basis", resolved.cost_basis},
-            {"predicted_ms", resolved.predicted_ms ? Json(*resolved.predicted_ms) : Json()}};
+    Json document = {{"routing", routingName(resolved.routing)},
+                     {"subnet", toString(resolved.plan.subnet)},
+                     {"share", resolved.share},
+                     {"cost_basis", resolved.cost_basis},
+                     {"predicted_ms", resolved.predicted_ms ? Json(*resolved.predicted_ms) : Json()}};
+    if (resolved.predicted_rise) {
+        document["predicted_rise"] = *resolved.predicted_rise;
+        document["quality_basis"] = resolved.quality_basis;
+    }
+    return document;
 }
 
 Json runDocument(const LoadedModel& model)
@@ -186,6 +191,9 @@ std::string resolvedText(const LoadedModel& model, const ResolvedTarget& resolve
     std::string text = fixedText(100 * resolved.share, 1) + " % of the full model's " +
                        (resolved.predicted_ms ? "latency" : resolved.cost_basis);
     if (resolved.predicted_ms) text += " (" + fixedText(*resolved.predicted_ms, 2) + " ms)";
+    if (resolved.predicted_rise)
+        text += ", loss " + fixedText(*resolved.predicted_rise, 4) + " nats above the full model's (" +
+                resolved.quality_basis + ")";
     if (resolved.plan.dynamic()) return text + ", widths by token";
     const auto cost = costOn(model, resolved.plan.subnet, 256, KvRule::Own);
     return text + ", " + countText(double(cost.parameters)) + " parameters, " + toString(resolved.plan.subnet);

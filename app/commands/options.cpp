@@ -72,6 +72,35 @@ void addModel(CLI::App& command, std::string& model)
         ->type_name("");
 }
 
+void addTable(CLI::App& command, std::string& table)
+{
+    command.add_option("--table", table, "a latency table, of this machine or another (flextron profile writes one)")
+        ->type_name("FILE");
+}
+
+void useLatencyTable(Console& console, LoadedModel& model, const std::string& file)
+{
+    if (!file.empty()) {
+        model.latency = readLatencyTable(file).orThrow();
+        const LayerSizes full = model.config().maxSizes();
+        if (model.latency->mlp_widths.back() != full.intermediate_size ||
+            model.latency->head_counts.back() != full.num_attention_heads)
+            throw Failure(ErrorCode::InvalidArgument,
+                          file + ": the table goes up to " + std::to_string(model.latency->mlp_widths.back()) +
+                              " neurons and " + std::to_string(model.latency->head_counts.back()) +
+                              " heads; this model has " + std::to_string(full.intermediate_size) + " and " +
+                              std::to_string(full.num_attention_heads),
+                          "give a table that was measured with this model");
+        return;
+    }
+    if (model.latency) return;
+    console.note("measuring the latency of this device, once");
+    model.latency = measureLatency(*model.backend, {}, console.progress(), console.cancel()).orThrow();
+    const auto kept = writeLatencyTable(latencyTablePath(model.latency->fingerprint), *model.latency);
+    if (!kept.ok()) console.warn("the latency table could not be kept: " + kept.error().message);
+    console.clearProgress();
+}
+
 void RunOptions::declare(CLI::App& command)
 {
     command.add_option("--device", device, "where it runs")->type_name("auto|cpu|cuda[:N]")->group("Running");
@@ -166,6 +195,14 @@ void TargetOptions::declareRouting(CLI::App& command)
         ->type_name("N")
         ->group("Routing");
     command.add_option("--routers", routers, "routers of another run")->type_name("FILE")->group("Routing");
+    command.add_option("--table", table, "a latency table, of this machine or another (flextron profile writes one)")
+        ->type_name("FILE")
+        ->group("Routing");
+    command
+        .add_option("--quality-text", quality_text,
+                    "the validation text that --quality is meant on (default: the first one recorded)")
+        ->type_name("NAME")
+        ->group("Routing");
     command.add_option("--overrides", overrides, "forced choices: token, layer, sub-block to a width or 0")
         ->type_name("FILE")
         ->group("Routing");
@@ -238,18 +275,14 @@ ResolvedTarget TargetOptions::resolve(Console& console, LoadedModel& model) cons
 
 ResolvedTarget TargetOptions::resolve(Console& console, LoadedModel& model, const Target& target) const
 {
-    if (target.kind == Target::Kind::LatencyMs && !model.latency) {
-        console.note("measuring the latency of this device, once");
-        model.latency = measureLatency(*model.backend, {}, console.progress(), console.cancel()).orThrow();
-        const auto kept = writeLatencyTable(latencyTablePath(model.latency->fingerprint), *model.latency);
-        if (!kept.ok()) console.warn("the latency table could not be kept: " + kept.error().message);
-        console.clearProgress();
-    }
+    if (!table.empty() || target.kind == Target::Kind::LatencyMs) useLatencyTable(console, model, table);
     const auto forced = readOverrides(model.config());
     const bool dynamic = target.routing ? *target.routing == Routing::Dynamic
                                         : model.routers && model.routers->dynamic();
     const KvRule rule = kvPolicy(!dynamic && !forced) == KvPolicy::All ? KvRule::All : KvRule::Own;
-    auto resolved = resolveTarget(target, model.targetContext(context, rule)).orThrow();
+    TargetContext about = model.targetContext(context, rule);
+    about.quality_text = quality_text;
+    auto resolved = resolveTarget(target, about).orThrow();
     resolved.plan.overrides = forced;
     return resolved;
 }

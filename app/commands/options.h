@@ -31,6 +31,12 @@ void addJsonFlag(CLI::App& command, bool& json);
 /// The positional MODEL.
 void addModel(CLI::App& command, std::string& model);
 
+/// "--table"
+void addTable(CLI::App& command, std::string& table);
+/// The model's latency table: the one in `file`, measured on any machine; or, without a file and where none fits, one
+/// that is measured now and kept. Failure for a table of a model with other widths.
+void useLatencyTable(Console& console, LoadedModel& model, const std::string& file);
+
 /// Which model, and where and how it runs.
 struct RunOptions {
     std::string model;
@@ -62,6 +68,8 @@ struct TargetOptions {
     std::string routers;
     std::string overrides;
     std::string kv;
+    std::string table;
+    std::string quality_text;
     int context = 256;
 
     void declare(CLI::App& command);

@@ -144,6 +144,7 @@ TargetContext LoadedModel::targetContext(int context, KvRule kv) const
     result.choices = &checkpoint->choices();
     result.latency = latency ? &*latency : nullptr;
     result.routers = routers;
+    result.losses = &checkpoint->record().losses;
     result.context = context;
     result.kv = kv;
     return result;

@@ -3,109 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "engine/base/numbers.h"
+#include "engine/routing/pricing_p.h"
 
 namespace flextron {
 
 namespace {
-
-/// What a sub-network costs, in the three units in which it can be asked for.
-struct Price {
-    double share = 1.0;
-    std::optional<double> ms;
-    std::int64_t parameters = 0;
-};
-
-/// Prices everything against one model, device and K/V rule.
-class Pricing {
-public:
-    explicit Pricing(const TargetContext& context) : context_(context), full_(fullSubNetwork(*context.config))
-    {
-        if (context.latency != nullptr) full_ms_ = context.latency->predictMs(full_, context.context, context.kv);
-        else full_flops_ = static_cast<double>(cost(full_).flops_per_token);
-    }
-
-    [[nodiscard]] Price of(const SubNetwork& subnet) const
-    {
-        const Cost cost_of_subnet = cost(subnet);
-        Price price;
-        price.parameters = cost_of_subnet.parameters;
-        if (context_.latency != nullptr) {
-            price.ms = context_.latency->predictMs(subnet, context_.context, context_.kv);
-            price.share = *price.ms / full_ms_;
-        } else {
-            price.share = static_cast<double>(cost_of_subnet.flops_per_token) / full_flops_;
-        }
-        return price;
-    }
-    [[nodiscard]] const SubNetwork& full() const { return full_; }
-    [[nodiscard]] double fullMs() const { return full_ms_; }
-    [[nodiscard]] const char* basis() const { return context_.latency != nullptr ? "latency table" : "FLOPs"; }
-
-private:
-    [[nodiscard]] Cost cost(const SubNetwork& subnet) const
-    {
-        CostOptions options;
-        options.context = context_.context;
-        options.kv = context_.kv;
-        return costOf(subnet, *context_.config, options);
-    }
-
-    const TargetContext& context_;
-    SubNetwork full_;
-    double full_ms_ = 0.0;
-    double full_flops_ = 1.0;
-};
-
-/// One pair of choices for all layers.
-struct Candidate {
-    SubNetwork subnet;
-    double smaller_share = 1.0; ///< the smaller of the two shares of width
-    Price price;
-};
-
-std::vector<Candidate> uniformCandidates(const TargetContext& context, const Pricing& pricing)
-{
-    const ChoiceSets& choices = *context.choices;
-    const SubNetwork& full = pricing.full();
-    std::vector<Candidate> candidates;
-    for (const int mlp : choices.mlp_int_list)
-        for (const int heads : choices.head_int_list) {
-            Candidate candidate;
-            candidate.subnet = full;
-            // A layer that is narrower than the choice gives all it has.
-            for (int& width : candidate.subnet.mlp) width = std::min(width, mlp);
-            for (int& width : candidate.subnet.heads) width = std::min(width, heads);
-            candidate.smaller_share = std::min(static_cast<double>(mlp) / choices.mlp_int_list.back(),
-                                               static_cast<double>(heads) / choices.head_int_list.back());
-            candidate.price = pricing.of(candidate.subnet);
-            candidates.push_back(std::move(candidate));
-        }
-    return candidates;
-}
-
-using Measure = std::function<double(const Price&)>;
-
-/// `a` is the better choice where both can be had.
-bool better(const Candidate& a, const Candidate& b, const Measure& measure)
-{
-    if (a.smaller_share != b.smaller_share) return a.smaller_share > b.smaller_share;
-    const double cost_a = measure(a.price);
-    const double cost_b = measure(b.price);
-    if (cost_a != cost_b) return cost_a > cost_b;
-    return a.subnet > b.subnet;
-}
-
-/// Null when every candidate is above the limit.
-const Candidate* bestNotAbove(const std::vector<Candidate>& candidates, const Measure& measure, double limit)
-{
-    const Candidate* best = nullptr;
-    for (const Candidate& candidate : candidates)
-        if (measure(candidate.price) <= limit && (best == nullptr || better(candidate, *best, measure)))
-            best = &candidate;
-    return best;
-}
 
 /// A kind of target: how it is counted, and how it is written in a message.
 struct Unit {
@@ -245,6 +150,50 @@ ResolvedTarget dynamicResult(const TargetContext& context, const SubNetwork& fal
     return result;
 }
 
+ResolvedTarget resolveQuality(const Target& target, const TargetContext& context, const Pricing& pricing)
+{
+    if (!(std::isfinite(target.value) && target.value >= 0.0))
+        throw Failure(ErrorCode::InvalidArgument, "a rise of the loss by " + formatNumber(target.value, 6) + " nats",
+                      "give a number of at least 0");
+    const Routing routing = chosenRouting(target, context);
+    const QualityChoice choice = chooseByQuality(target.value, routing, context, pricing);
+    ResolvedTarget result = choice.subnet
+                                ? resultFor({*choice.subnet, nullptr, choice.budget, nullptr},
+                                            *choice.subnet == pricing.full() ? Routing::Uniform : routing, pricing)
+                                : dynamicResult(context, pricing.full(), choice.budget, pricing);
+    result.predicted_rise = choice.predicted_rise;
+    result.quality_basis = choice.basis;
+    return result;
+}
+
+/// The costliest of what the static router chooses between its stops that is not above a limit: how stops map to
+/// milliseconds or sizes depends on the device's table, and is found anew on each (method.md, re-targeting).
+SubNetwork staticNotAbove(const TargetContext& context, const Unit& unit, double limit, const Pricing& pricing)
+{
+    const Routers& routers = *context.routers;
+    std::optional<SubNetwork> best;
+    double best_cost = 0.0, least = std::numeric_limits<double>::infinity();
+    constexpr int kSteps = 256;
+    for (int step = 0; step <= kSteps; ++step) {
+        const double first = routers.budget_list.empty() ? 1.0 : routers.budget_list.front();
+        const double last = routers.budget_list.empty() ? 1.0 : routers.budget_list.back();
+        const SubNetwork subnet = staticChoice(routers, first + (last - first) * step / kSteps, *context.config);
+        const double cost = unit.measure(pricing.of(subnet));
+        least = std::min(least, cost);
+        // What a message rounded may be a hair below what it named.
+        if (cost > limit * (1 + 1e-9) || (best && cost <= best_cost)) continue;
+        best = subnet;
+        best_cost = cost;
+    }
+    if (best) return *best;
+    const std::string nearest = roundedUp(least, unit.decimals);
+    throw Failure(ErrorCode::InvalidArgument,
+                  std::string(unit.name) + " of " + formatNumber(limit, 6) + unit.unit +
+                      " is below what the static router was trained for: its smallest sub-network takes " + nearest +
+                      unit.unit,
+                  "the nearest target that it can meet is " + nearest + "; uniform routing goes lower");
+}
+
 ResolvedTarget resolveCost(const Target& target, const TargetContext& context, const Pricing& pricing)
 {
     requireValue(target, context);
@@ -256,10 +205,14 @@ ResolvedTarget resolveCost(const Target& target, const TargetContext& context, c
     // The whole model fits: there is nothing for a router to save.
     if (routing == Routing::Uniform || uniform.subnet == pricing.full())
         return resultFor({uniform.subnet, nullptr, 1.0, nullptr}, Routing::Uniform, pricing);
+    if (routing == Routing::Static && target.kind != Target::Kind::Budget) {
+        requireStaticSize(*context.routers, *context.config);
+        return resultFor({staticNotAbove(context, unit, target.value, pricing), nullptr, 1.0, nullptr}, Routing::Static,
+                         pricing);
+    }
     const double budget = budgetFor(target, uniform, pricing);
     if (routing == Routing::Dynamic) return dynamicResult(context, uniform.subnet, budget, pricing);
-    requireStaticSize(*context.routers, *context.config);
-    return resultFor({staticChoice(*context.routers, budget, *context.config), nullptr, budget, nullptr},
+    return resultFor({staticSubNetwork(*context.routers, budget, *context.config).orThrow(), nullptr, budget, nullptr},
                      Routing::Static, pricing);
 }
 
@@ -319,30 +272,26 @@ Result<ResolvedTarget> resolveTarget(const Target& target, const TargetContext& 
                                   " routing nothing to choose",
                               "give either a sub-network or a routing");
             return resultFor({target.subnet, nullptr, 1.0, nullptr}, Routing::Uniform, pricing);
-        case Target::Kind::Quality:
-            throw Failure(ErrorCode::Unsupported,
-                          "this model has no record of how its loss rises as it shrinks, which a quality target needs",
-                          "give a budget, a latency or a number of parameters");
+        case Target::Kind::Quality: return resolveQuality(target, context, pricing);
         default: return resolveCost(target, context, pricing);
         }
     });
 }
 
-std::vector<Stop> uniformStops(const TargetContext& context)
+Result<SubNetwork> staticSubNetwork(const Routers& routers, double budget, const ModelConfig& config)
 {
-    const Pricing pricing(context);
-    const std::vector<Candidate> candidates = uniformCandidates(context, pricing);
-    const Unit unit = unitOf(Target::Kind::Budget);
-    std::vector<double> limits;
-    for (const Candidate& candidate : candidates) limits.push_back(candidate.price.share);
-    std::sort(limits.begin(), limits.end());
-    std::vector<Stop> stops;
-    for (const double limit : limits) {
-        const Candidate& best = *bestNotAbove(candidates, unit.measure, limit);
-        if (!stops.empty() && stops.back().subnet == best.subnet) continue;
-        stops.push_back({best.subnet, best.price.share, best.price.ms, best.price.parameters});
-    }
-    return stops;
+    return guarded([&] {
+        if (!routers.fixed)
+            throw Failure(ErrorCode::InvalidArgument, "there is no static router",
+                          "choose uniform routing, which needs none, or give a file of routers");
+        requireStaticSize(routers, config);
+        return staticChoice(routers, budget, config);
+    });
+}
+
+double shareOf(const SubNetwork& subnet, const TargetContext& context)
+{
+    return Pricing(context).of(subnet).share;
 }
 
 } // namespace flextron

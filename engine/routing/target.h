@@ -9,6 +9,7 @@
 
 #include "engine/base/error.h"
 #include "engine/latency/latency_table.h"
+#include "engine/model/checkpoint.h"
 #include "engine/model/choice_sets.h"
 #include "engine/model/config.h"
 #include "engine/model/cost.h"
@@ -48,6 +49,10 @@ struct TargetContext {
     std::shared_ptr<const Routers> routers; ///< may be null
     int context = 256;                      ///< the length at which a latency target holds
     KvRule kv = KvRule::All;
+    /// For quality targets: what the conversion measured, and on which of its texts the rise is meant (empty: the first
+    /// one recorded). Null or empty: the routers' surrogate answers, where there is one.
+    const std::vector<RecordedLoss>* losses = nullptr;
+    std::string quality_text;
 };
 
 struct ResolvedTarget {
@@ -56,19 +61,39 @@ struct ResolvedTarget {
     double share = 1.0;                 ///< predicted share of the full model's cost
     std::optional<double> predicted_ms; ///< from the table, where there is one
     std::string cost_basis;             ///< "latency table" or "FLOPs": what `share` is a share of
+    /// Quality targets: the expected rise of the loss over the full model's, nats a token, and who says so.
+    std::optional<double> predicted_rise;
+    std::string quality_basis; ///< "losses recorded on TEXT" or "surrogate"
 };
 
 /// The best sub-network *not above* the target. A target below the floor is InvalidArgument, and the message names the
-/// floor and the nearest target that can be met. Quality is Unsupported until a model records it. A target that the
-/// full model meets is the full model, whatever the routing. Our choices:
+/// floor and the nearest target that can be met. A target that the full model meets is the full model, whatever the
+/// routing. Our choices:
 /// - Uniform: of all pairs of choices, the one with the largest smaller share of width, then the most costly.
-/// - Static: what the router chose, unchanged; it was trained towards the target and may overshoot, and then `share`
-/// says so.
+/// - Static: for a budget, what the router chose, unchanged; it was trained towards the target and may overshoot, and
+///   then `share` says so. For a latency or a size, the costliest of what it chooses between its stops that is not
+///   above it, by the table at hand.
 /// - Dynamic: `share` and `predicted_ms` are what the routers are asked for, moved to the nearest trained stop outside
 /// of those; what a text really
 ///   costs is known once it was read. For a number of parameters the routers are asked for the share of the uniform
 ///   sub-network of that size.
+/// - Quality: the cheapest that keeps the loss within the allowed rise over the full model's, by what the conversion
+///   recorded for the routing; where it recorded nothing, and for uniform widths, by the surrogate. Unsupported where
+///   there is neither.
 Result<ResolvedTarget> resolveTarget(const Target& target, const TargetContext& context);
+
+/// What the static router chooses when asked for `budget`, unchanged. InvalidArgument without one, or when it belongs
+/// to another model.
+Result<SubNetwork> staticSubNetwork(const Routers& routers, double budget, const ModelConfig& config);
+
+/// Predicted share of the full model's cost, as targets count it. Precondition: the context is complete and `subnet`
+/// fits the model.
+double shareOf(const SubNetwork& subnet, const TargetContext& context);
+
+/// The uniform sub-network that comes nearest to costing `share` without being above it, any number of neurons and of
+/// whole groups allowed: the control that routers are held against at equal cost (our choice). Heads and neurons are as
+/// near to the same share of the full width as groups allow. The narrowest one when nothing fits.
+SubNetwork uniformAtShare(double share, const TargetContext& context);
 
 /// One stop of the slider: a uniform sub-network and its predicted share of full cost, ascending in share.
 struct Stop {

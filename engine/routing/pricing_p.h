@@ -1,0 +1,85 @@
+// What sub-networks cost, and the uniform ones among them: what targets are resolved with. Not a public header.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "engine/routing/target.h"
+
+namespace flextron {
+
+/// What a sub-network costs, in the three units in which it can be asked for.
+struct Price {
+    double share = 1.0;
+    std::optional<double> ms;
+    std::int64_t parameters = 0;
+};
+
+/// Prices everything against one model, device and K/V rule.
+class Pricing {
+public:
+    explicit Pricing(const TargetContext& context) : context_(context), full_(fullSubNetwork(*context.config))
+    {
+        if (context.latency != nullptr) full_ms_ = context.latency->predictMs(full_, context.context, context.kv);
+        else full_flops_ = static_cast<double>(cost(full_).flops_per_token);
+    }
+
+    [[nodiscard]] Price of(const SubNetwork& subnet) const
+    {
+        const Cost cost_of_subnet = cost(subnet);
+        Price price;
+        price.parameters = cost_of_subnet.parameters;
+        if (context_.latency != nullptr) {
+            price.ms = context_.latency->predictMs(subnet, context_.context, context_.kv);
+            price.share = *price.ms / full_ms_;
+        } else {
+            price.share = static_cast<double>(cost_of_subnet.flops_per_token) / full_flops_;
+        }
+        return price;
+    }
+    [[nodiscard]] const SubNetwork& full() const { return full_; }
+    [[nodiscard]] double fullMs() const { return full_ms_; }
+    [[nodiscard]] const char* basis() const { return context_.latency != nullptr ? "latency table" : "FLOPs"; }
+
+private:
+    [[nodiscard]] Cost cost(const SubNetwork& subnet) const
+    {
+        CostOptions options;
+        options.context = context_.context;
+        options.kv = context_.kv;
+        return costOf(subnet, *context_.config, options);
+    }
+
+    const TargetContext& context_;
+    SubNetwork full_;
+    double full_ms_ = 0.0;
+    double full_flops_ = 1.0;
+};
+
+/// One pair of choices for all layers.
+struct Candidate {
+    SubNetwork subnet;
+    double smaller_share = 1.0; ///< the smaller of the two shares of width
+    Price price;
+};
+
+std::vector<Candidate> uniformCandidates(const TargetContext& context, const Pricing& pricing);
+
+using Measure = std::function<double(const Price&)>;
+
+/// Null when every candidate is above the limit.
+const Candidate* bestNotAbove(const std::vector<Candidate>& candidates, const Measure& measure, double limit);
+
+/// Routing::Uniform and Routing::Static find what keeps the rise of the loss within target.value; Routing::Dynamic
+/// needs recorded losses. Throws Failure(Unsupported) for a model that has neither those nor a surrogate.
+struct QualityChoice {
+    std::optional<SubNetwork> subnet; ///< none: dynamic routers, asked for `budget`
+    double budget = 1.0;
+    double predicted_rise = 0.0; ///< nats a token
+    std::string basis;           ///< "losses recorded on stories.txt", "surrogate"
+};
+QualityChoice chooseByQuality(double allowed_rise, Routing routing, const TargetContext& context,
+                              const Pricing& pricing);
+
+} // namespace flextron
