@@ -51,15 +51,19 @@ Json searchDocument(const LoadedModel& model, const SearchResult& result)
             {"candidates", candidates}};
 }
 
+std::string signedText(double value)
+{
+    return (value < 0 ? "" : "+") + fixedText(value, 4);
+}
+
 std::string searchText(const SearchResult& result)
 {
     std::string text;
     for (const SearchCandidate& candidate : result.candidates)
         text += "cost " + fixedText(candidate.share, 3) +
                 (candidate.ms ? " (" + fixedText(*candidate.ms, 4) + " ms)" : "") + ", " +
-                countText(double(candidate.parameters)) + " parameters, loss +" +
-                fixedText(candidate.measured_rise, 4) + " nats (foretold +" + fixedText(candidate.predicted_rise, 4) +
-                "): " + toString(candidate.subnet) + "\n";
+                countText(double(candidate.parameters)) + " parameters, loss " + signedText(candidate.measured_rise) +
+                " nats (foretold " + signedText(candidate.predicted_rise) + "): " + toString(candidate.subnet) + "\n";
     if (!result.met)
         text += "none of those read keeps within the goal; the nearest is the first, " +
                 fixedText(result.candidates.front().measured_rise, 4) + " nats above the full model\n";

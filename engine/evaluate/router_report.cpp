@@ -234,7 +234,8 @@ void check(const LoadedModel& model, const std::vector<NamedDocuments>& texts, c
 bool DynamicUse::usesItsInput() const
 {
     const PairedComparison& compared = shuffled.compared;
-    return compared.documents >= kEnough && compared.p_value < 0.01 && compared.difference >= kUseful;
+    const bool hurts = compared.p_value < 0.01 && compared.difference >= kUseful;
+    return compared.documents >= kEnough && hurts && uniform.compared.high >= 0.0;
 }
 
 Result<RouterReport> reportRouters(const LoadedModel& model, const std::vector<NamedDocuments>& texts,

@@ -64,8 +64,10 @@ struct DynamicUse {
     Control shuffled;
     std::vector<RouterCell> cells; ///< layer 0 attention, layer 0 MLP, layer 1 attention, ...
 
-    /// Shuffling costs at least kUseful nats a token, and p < 0.01, over at least kEnough documents: a bootstrap of a
-    /// handful is worth nothing.
+    /// Shuffling costs at least kUseful nats a token with p < 0.01, and the routers are not worse than uniform widths
+    /// of the same cost (the 97.5 % bound of that difference is not below 0): random routers have habits, too, and
+    /// spoiling a bad habit can cost something. Over at least kEnough documents: a bootstrap of a handful is worth
+    /// nothing.
     [[nodiscard]] bool usesItsInput() const;
     static constexpr double kUseful = 0.01;
     static constexpr int kEnough = 20;

@@ -301,6 +301,8 @@ private slots:
                                                 << "stories at 0.8: does not use its input" << true;
         QTest::newRow("shuffling does next to nothing") << "hardly"
                                                         << "stories at 0.8: does not use its input" << true;
+        QTest::newRow("a bad habit") << "habit"
+                                     << "stories at 0.8: does not use its input" << true;
         QTest::newRow("a handful of documents") << "few"
                                                 << "stories at 0.8: too few documents to say" << true;
         QTest::newRow("uniform is better") << "uniform"
@@ -343,6 +345,7 @@ private slots:
             written.at(0).shuffled.loss = lossOf(2.2, 8);
             written.at(0).uniform.loss = lossOf(2.2, 8);
         }
+        if (what == "habit") written.at(0).uniform.loss = lossOf(1.9, 50);
         if (what == "uniform") written.at(1).uniform.loss = lossOf(1.9, 50);
         if (what == "dear") written.at(1).got = 0.6;
         if (what == "near") written.at(1).got = 0.54;
