@@ -62,6 +62,9 @@ public:
     /// `bytes` is rounded down to a multiple of 16; 0 takes 2 GiB, or a quarter of what is free if that is less.
     [[nodiscard]] Result<GpuReadSpeed> measureRead(int gpu, std::uint64_t bytes = 0, int repeats = 20) const;
 
+    /// Engine-internal: the kernels' table; null unless kernelsReady().
+    [[nodiscard]] const FlextronCudaPlugin* plugin() const { return plugin_; }
+
 private:
     CudaSupport() = default;
     std::string torch_reason_;

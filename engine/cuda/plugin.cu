@@ -1,12 +1,12 @@
 // The table of functions that the program finds in libflextron_cuda.so, and the enumeration of GPUs.
 
-#include "engine/cuda/plugin.h"
-#include "engine/cuda/support_p.cuh"
+#include "engine/cuda/cuda_device_p.cuh"
+#include "engine/cuda/step/plugin_functions_p.h"
 
 namespace {
 
 using flextron::check;
-using flextron::guardedCall;
+using flextron::cuda::guardedCall;
 
 int deviceCount(int32_t* count, FlextronCudaMessage* message)
 {
@@ -42,7 +42,8 @@ int measureRead(int32_t index, uint64_t bytes, int32_t repeats, FlextronCudaRead
     return guardedCall(message, [&] { *result = flextron::measureRead(index, bytes, repeats); });
 }
 
-constexpr FlextronCudaPlugin plugin{FLEXTRON_CUDA_ABI, CUDART_VERSION, deviceCount, describeDevice, measureRead};
+constexpr FlextronCudaPlugin plugin = flextron::cuda::pluginTable<flextron::cuda::CudaDevice>(
+    CUDART_VERSION, deviceCount, describeDevice, measureRead);
 
 } // namespace
 

@@ -3,7 +3,6 @@
 
 #include <cuda_runtime.h>
 
-#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -16,20 +15,6 @@ inline void check(cudaError_t status, const char* what)
     if (status == cudaSuccess) return;
     cudaGetLastError(); // an error that is not sticky shall not show up again in the next call
     throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
-}
-
-/// Runs `body` and turns what it throws into the plug-in's return value and message.
-template <class Body> int guardedCall(FlextronCudaMessage* message, Body&& body) noexcept
-{
-    try {
-        body();
-        return 0;
-    } catch (const std::exception& failure) {
-        std::snprintf(message->text, sizeof message->text, "%s", failure.what());
-    } catch (...) {
-        std::snprintf(message->text, sizeof message->text, "an unknown failure");
-    }
-    return 1;
 }
 
 template <class T> class DeviceBuffer final {

@@ -5,6 +5,7 @@
 #include "engine/base/files.h"
 #include "engine/base/json_p.h"
 #include "engine/compute/reference.h"
+#include "engine/cuda/cuda_backend.h"
 
 namespace flextron {
 
@@ -110,21 +111,29 @@ std::shared_ptr<const Backend> loadBackend(const LoadedModel& model, const LoadO
                                            const ProgressFn& progress, const CancelToken& cancel)
 {
     const bool decode = options.backend == BackendKind::Decode ||
-                        (options.backend == BackendKind::Auto && !model.device.cuda &&
-                         options.type == ComputeType::Auto);
+                        (options.backend == BackendKind::Auto && options.type == ComputeType::Auto);
     if (!decode && options.kv != KvType::Auto)
         throw Failure(ErrorCode::InvalidArgument,
                       "keys and values as " + std::string(kvTypeName(options.kv)) +
                           " were asked for, but the reference backend keeps them in the type it computes in",
-                      "leave --kv-type out, or run on the CPU without --dtype");
+                      "leave --kv-type out, or run without --dtype");
     if (!decode)
         return loadReferenceBackend(model.checkpoint, model.device, referenceType(options), progress, cancel).orThrow();
-    if (model.device.cuda || options.type != ComputeType::Auto)
+    if (options.type != ComputeType::Auto)
         throw Failure(ErrorCode::InvalidArgument,
-                      "the decode backend runs on the CPU and computes in float32; asked for were " +
-                          model.device.id() + " and " + std::string(computeTypeName(options.type)),
-                      "use --device cpu and leave --dtype out");
-    return loadDecodeBackend(model.checkpoint, {options.weights, options.kv, threads()}, progress, cancel).orThrow();
+                      "the decode backends compute in float32; " + std::string(computeTypeName(options.type)) +
+                          " was asked for",
+                      "leave --dtype out, or use --weights");
+    if (!model.device.cuda)
+        return loadDecodeBackend(model.checkpoint, {options.weights, options.kv, threads()}, progress, cancel)
+            .orThrow();
+    if (options.kv != KvType::Auto && options.kv != KvType::Float32)
+        throw Failure(ErrorCode::InvalidArgument,
+                      "keys and values as " + std::string(kvTypeName(options.kv)) +
+                          " were asked for, but on a GPU they are kept as f32",
+                      "leave --kv-type out, or use --device cpu");
+    return loadCudaBackend(model.checkpoint, cudaSupport(), model.device.index, options.weights, progress, cancel)
+        .orThrow();
 }
 
 /// A table that does not fit or cannot be read is as good as none: it can be measured again.

@@ -38,8 +38,8 @@ struct LoadedModel {
     [[nodiscard]] TargetContext targetContext(int context = 256, KvRule kv = KvRule::All) const;
 };
 
-/// Which forward pass. Auto: the decode backend on a CPU, unless a type of arithmetic was asked for, which only the
-/// reference has; the reference on a GPU. Importance, training and checks want the reference.
+/// Which forward pass. Auto: the device's decode backend, unless a type of arithmetic was asked for, which only the
+/// reference has. Importance, training and checks want the reference.
 enum class BackendKind { Auto, Reference, Decode };
 
 struct LoadOptions {

@@ -83,7 +83,7 @@ private slots:
         row("reference, bf16", BackendKind::Reference, ComputeType::Auto, WeightType::BFloat16, "bfloat16", true);
         row("reference, q8", BackendKind::Reference, ComputeType::Auto, WeightType::Int8, "f32 or bf16", false);
         row("both", BackendKind::Auto, ComputeType::Float32, WeightType::BFloat16, "contradict", false);
-        row("decode, float64", BackendKind::Decode, ComputeType::Float64, WeightType::Auto, "computes in float32",
+        row("decode, float64", BackendKind::Decode, ComputeType::Float64, WeightType::Auto, "compute in float32",
             false);
     }
     void theBackendFollowsFromWhatWasAskedFor()
