@@ -21,11 +21,11 @@ std::filesystem::path dataFolderOf(const QString& model)
     return std::filesystem::path(FLEXTRON_TEST_DATA) / model.toStdString();
 }
 
-/// The weights of stories-llama-base are not stored twice: the bundled model is the same function, its units sorted.
+/// The bundled model's weights are not stored twice.
 std::filesystem::path weightsFolderOf(const QString& model)
 {
-    if (model == "stories-llama-base")
-        return std::filesystem::path(FLEXTRON_SOURCE_DIR) / "resources" / "models" / "stories-llama";
+    if (model == "flextron-stories")
+        return std::filesystem::path(FLEXTRON_SOURCE_DIR) / "resources" / "models" / "flextron-stories";
     return dataFolderOf(model);
 }
 
@@ -112,7 +112,7 @@ class TestGolden final : public QObject {
         for (const char* name : {"golden/gpt2", "golden/gpt2-untied-inner", "golden/llama-f16", "golden/llama-gqa-tied",
                                  "golden/llama-mha", "golden/llama-mqa-headdim", "golden/llama-rope-linear-bias",
                                  "golden/llama-rope-llama3", "golden/llama-sharded-bf16", "golden/mistral",
-                                 "golden/qwen2", "stories-gpt2", "stories-llama-base", "stories260k-llama"})
+                                 "golden/qwen2", "flextron-stories", "stories-gpt2", "stories260k-llama"})
             QTest::newRow(name) << name;
     }
 
