@@ -5,9 +5,12 @@
 
 #include <QApplication>
 #include <QCommandLineParser>
+#include <QFileInfo>
 
 #include "engine/base/version.h"
 #include "ui/colors.h"
+#include "ui/fileactions.h"
+#include "ui/latencymeter.h"
 #include "ui/mainwindow.h"
 #include "ui/promptpanel.h"
 #include "ui/screenshot.h"
@@ -25,6 +28,8 @@ constexpr QSize kPictureSize(1280, 720); // where no screen says how large
 struct Options {
     QString model;
     QString screenshot;
+    QString measure;
+    int measure_seconds = 600;
     QString prompt;
     std::optional<double> budget;
     std::optional<QSize> size;
@@ -97,6 +102,18 @@ double parseBudget(const QString& text)
     return budget;
 }
 
+int parseSeconds(const QString& text)
+{
+    bool ok = false;
+    const int seconds = text.toInt(&ok);
+    constexpr int kMost = 86'400;
+    if (!ok || seconds < 1 || seconds > kMost) {
+        throw Failure(ErrorCode::InvalidArgument,
+                      "--measure-seconds " + text.toStdString() + ": expected a number from 1 to 86400");
+    }
+    return seconds;
+}
+
 Options parseOptions(const QApplication& program)
 {
     QCommandLineParser parser;
@@ -104,9 +121,11 @@ Options parseOptions(const QApplication& program)
         QStringLiteral("Explore elastic language models: drag a slider, and watch a model shrink while it writes."));
     parser.addHelpOption();
     parser.addVersionOption();
-    parser.addPositionalArgument(QStringLiteral("MODEL"),
-                                 QStringLiteral("Checkpoint folder or bundled name; the first bundled one without it."),
-                                 QStringLiteral("[MODEL]"));
+    parser.addPositionalArgument(
+        QStringLiteral("MODEL"),
+        QStringLiteral("Checkpoint folder or bundled name; the first bundled one without it. A "
+                       "session or a trace is opened as well."),
+        QStringLiteral("[MODEL]"));
     const QCommandLineOption screenshot(QStringLiteral("screenshot"),
                                         QStringLiteral("Run the default comparison, write the window to FILE, leave."),
                                         QStringLiteral("FILE.png"));
@@ -118,13 +137,23 @@ Options parseOptions(const QApplication& program)
     const QCommandLineOption budget(QStringLiteral("budget"),
                                     QStringLiteral("Run at this share of the full model's latency, 0 < F <= 1."),
                                     QStringLiteral("F"));
-    parser.addOptions({screenshot, size, theme, prompt, budget});
+    const QCommandLineOption measure(
+        QStringLiteral("measure-latency"),
+        QStringLiteral(
+            "Play a session on the window (load, run, drag, pin, read, export), write how late its thread was to "
+            "FILE as JSON, leave."),
+        QStringLiteral("FILE"));
+    const QCommandLineOption seconds(QStringLiteral("measure-seconds"),
+                                     QStringLiteral("How long that session is; 600 without it."), QStringLiteral("N"));
+    parser.addOptions({screenshot, size, theme, prompt, budget, measure, seconds});
     parser.process(program);
 
     Options options;
     options.model = parser.positionalArguments().value(0);
     options.screenshot = parser.value(screenshot);
     options.prompt = parser.value(prompt);
+    options.measure = parser.value(measure);
+    if (parser.isSet(seconds)) options.measure_seconds = parseSeconds(parser.value(seconds));
     if (parser.isSet(size)) options.size = parseSize(parser.value(size));
     if (parser.isSet(theme)) options.theme = parseTheme(parser.value(theme));
     if (parser.isSet(budget)) options.budget = parseBudget(parser.value(budget));
@@ -135,7 +164,7 @@ Options parseOptions(const QApplication& program)
 
 int main(int argc, char** argv)
 {
-    constexpr int kFailed = 1;
+    static constexpr int kFailed = 1;
     constexpr int kUsage = 2;
     if (!haveDisplay(argc, argv)) {
         return fail({ErrorCode::Device, "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set",
@@ -144,7 +173,7 @@ int main(int argc, char** argv)
                      "command in the terminal."},
                     kFailed);
     }
-    QApplication program(argc, argv);
+    flextron::ui::MeasuredApplication program(argc, argv);
     QApplication::setApplicationName(QStringLiteral("flextron-explorer"));
     QApplication::setApplicationVersion(QLatin1String(flextron::version));
     const auto options = flextron::guarded([&] { return parseOptions(program); });
@@ -174,6 +203,16 @@ int main(int argc, char** argv)
             static_cast<Qt::ConnectionType>(Qt::QueuedConnection | Qt::SingleShotConnection));
     }
     window.show();
-    window.openModel(options->model);
+    const bool measuring = !options->measure.isEmpty();
+    if (options->screenshot.isEmpty() && !measuring) window.keepRecovery();
+    if (measuring) {
+        auto* meter = new flextron::ui::LatencyMeter(&window, &program, options->measure, options->measure_seconds);
+        QObject::connect(meter, &flextron::ui::LatencyMeter::finished, &window, &QWidget::close);
+        QObject::connect(meter, &flextron::ui::LatencyMeter::failed, &program,
+                         [](const Error& error) { QApplication::exit(fail(error, kFailed)); });
+        meter->start();
+    }
+    if (QFileInfo(options->model).isFile()) window.files()->openFile(QFileInfo(options->model).absoluteFilePath());
+    else window.openModel(options->model);
     return QApplication::exec();
 }

@@ -40,6 +40,8 @@ Comparison::Comparison(EngineService* service, QObject* parent)
     connect(service_, &EngineService::runRetargeted, this, [this](RunId, const PlanInfo& plan) {
         retarget_unanswered_ = false;
         slotData(PaneSlot::Live).plan = plan;
+        slotData(PaneSlot::Live).choice = choice(PaneSlot::Live);
+        slotData(PaneSlot::Live).retargeted = true;
         emit paneChanged(PaneSlot::Live);
     });
     connect(service_, &EngineService::retargetFailed, this, [this] { retarget_unanswered_ = false; });
@@ -52,7 +54,7 @@ Comparison::Comparison(EngineService* service, QObject* parent)
 bool Comparison::stale(PaneSlot slot) const
 {
     const PaneData& data = pane(slot);
-    if (!data.hasText() || data.busy() || data.state == PaneState::Failed) return false;
+    if (!data.hasText() || data.busy() || data.kept || data.state == PaneState::Failed) return false;
     return !(data.inputs == inputs_);
 }
 
@@ -123,12 +125,14 @@ void Comparison::setInputs(const RunInputs& inputs)
 
 void Comparison::run()
 {
+    dropKept();
     inputs_.mode = RunMode::Write;
     startRun(order(), false);
 }
 
 void Comparison::read()
 {
+    dropKept();
     inputs_.mode = RunMode::Read;
     startRun(order(), false);
 }
@@ -251,6 +255,7 @@ void Comparison::showStart(const RunStart& start)
         data.plan = pane_start.plan;
         data.inputs = running_inputs_;
         data.choice = choice(pane_start.slot);
+        data.branch = pin(pane_start.slot) != nullptr && !pin(pane_start.slot)->branch.empty();
         data.preview = running_preview_;
         data.serial = ++serial_;
         slotData(pane_start.slot) = std::move(data);

@@ -37,6 +37,9 @@ struct PaneData {
     PaneTiming timing;
     RunInputs inputs;                   ///< what it was made from
     PaneChoice choice;                  ///< likewise; of the run's start, a later target is in `plan`
+    bool branch = false;                ///< goes on from another beginning than the prompt
+    bool retargeted = false;            ///< its widths were changed while it wrote
+    bool kept = false;                  ///< opened from a file: not made from what is set now, and not out of date
     bool preview = false;               ///< the first few tokens only, while the slider moves
     Error error;                        ///< when Failed
     std::optional<double> solo_ms;      ///< a token, measured alone with these widths
@@ -104,6 +107,7 @@ public:
 
     /// The mode stays.
     void setInputs(const RunInputs& inputs);
+    void setMode(RunMode mode) { inputs_.mode = mode; }
     /// All panes, to the end.
     void run();
     /// Reads the prompt's text through all panes; nothing is written.
@@ -119,6 +123,10 @@ public:
     void setOverrides(std::shared_ptr<const Overrides> overrides);
     /// Each pane by itself for a short text: what it takes alone.
     void measureAlone();
+    /// Records of all panes that have some, in order: what a trace file keeps.
+    [[nodiscard]] std::vector<Trace> traces() const;
+    /// Puts kept records in place of all panes; stops what runs.
+    void showTraces(const std::vector<Trace>& traces);
     /// For the next run; starts nothing.
     void setTarget(const Target& target);
     /// While the slider moves: a run in progress goes on with the new width, else the first tokens are written anew.
@@ -131,6 +139,8 @@ signals:
     void inputsChanged();
     void targetChanged();
     void overridesChanged();
+    /// Something that was asked for cannot be.
+    void refused(const QString& why);
     /// Panes were added, removed or renamed.
     void panesChanged();
     void sharedStepChanged();
@@ -147,6 +157,7 @@ signals:
 private:
     PaneData& slotData(PaneSlot slot) { return panes_[static_cast<std::size_t>(slot)]; }
     [[nodiscard]] const Pin* pin(PaneSlot slot) const;
+    void dropKept();
     std::optional<PaneSlot> insertPin(PaneChoice choice, std::vector<TokenId> branch);
     [[nodiscard]] std::vector<PaneSlot> unfinished() const;
     [[nodiscard]] PaneRequest request(PaneSlot slot) const;

@@ -19,6 +19,7 @@ std::optional<PaneSlot> Comparison::insertPin(PaneChoice choice, std::vector<Tok
         slotData(slot) = {};
         return slot;
     }
+    emit refused(tr("All places for panes are taken: remove one first."));
     return std::nullopt;
 }
 
@@ -28,7 +29,7 @@ std::optional<PaneSlot> Comparison::addPin()
     if (!slot) return slot;
     const PaneData& live = pane(PaneSlot::Live);
     // What the live pane wrote is what the pin would write.
-    const bool same = live.complete() && sameChoice(live.choice, choice(*slot));
+    const bool same = live.complete() && !live.retargeted && !live.kept && sameChoice(live.choice, choice(*slot));
     if (same) {
         slotData(*slot) = live;
         slotData(*slot).serial = ++serial_;
@@ -128,12 +129,13 @@ void Comparison::makeInquiries()
                 panes_[at].agreement = *answer;
                 emit paneChanged(slot);
             });
-        solos_[at] = std::make_unique<Inquiry<double>>(
-            service_, QStringLiteral("alone %1").arg(i), this, [this, at, slot](const Result<double>& answer) {
-                if (!answer.ok() || asked_[at].solo_of != panes_[at].serial) return;
-                panes_[at].solo_ms = *answer;
-                emit paneChanged(slot);
-            });
+        solos_[at] = std::make_unique<Inquiry<double>>(service_, QStringLiteral("alone %1").arg(i), this,
+                                                       [this, at, slot](const Result<double>& answer) {
+                                                           if (!answer.ok() || asked_[at].solo_of != panes_[at].serial)
+                                                               return;
+                                                           panes_[at].solo_ms = *answer;
+                                                           emit paneChanged(slot);
+                                                       });
     }
 }
 
@@ -147,9 +149,11 @@ void Comparison::askForAgreement()
     for (const PaneSlot slot : order()) {
         const PaneData& data = pane(slot);
         if (slot == PaneSlot::Full || !data.complete() || data.agreement || !(data.inputs == full.inputs)) continue;
+        PaneRequest wanted = request(slot);
+        wanted.choice = data.choice;
         asked_[static_cast<std::size_t>(slot)].agreement_of = data.serial;
         agreements_[static_cast<std::size_t>(slot)]->ask(
-            [ids = full.trace.ids(), from, wanted = request(slot)](const auto& model, const auto&, const auto& cancel) {
+            [ids = full.trace.ids(), from, wanted](const auto& model, const auto&, const auto& cancel) {
                 return guarded([&] {
                     WidthPlan whole;
                     whole.subnet = fullSubNetwork(model->config());

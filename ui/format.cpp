@@ -65,10 +65,14 @@ QString formatCostShare(double share, bool from_table)
 QString formatWidths(const SubNetwork& subnet, const ModelConfig& config)
 {
     const LayerSizes full = config.maxSizes();
+    return formatWidths(subnet, full.intermediate_size, full.num_attention_heads);
+}
+
+QString formatWidths(const SubNetwork& subnet, int full_mlp, int full_heads)
+{
     const QLocale locale;
     return Text::tr("%1 of %2 neurons, %3 of %4 heads")
-        .arg(widthRange(subnet.mlp), locale.toString(full.intermediate_size), widthRange(subnet.heads),
-             locale.toString(full.num_attention_heads));
+        .arg(widthRange(subnet.mlp), locale.toString(full_mlp), widthRange(subnet.heads), locale.toString(full_heads));
 }
 
 QString formatError(const Error& error)

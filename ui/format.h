@@ -20,6 +20,7 @@ QString formatCostShare(double share, bool from_table);
 
 /// "352 of 704 neurons, 4 of 8 heads" for equal layers, else the range.
 QString formatWidths(const SubNetwork& subnet, const ModelConfig& config);
+QString formatWidths(const SubNetwork& subnet, int full_mlp, int full_heads);
 
 /// One line: what is wrong and what to do.
 QString formatError(const Error& error);

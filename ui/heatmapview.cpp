@@ -298,7 +298,7 @@ void HeatmapView::updateState()
     plot_->setProfile(!shown_pane.busy() && sameForEveryToken(trace()));
     if (!shown_pane.busy()) updateScale();
     updateActions();
-    if (!service_->model()) {
+    if (!service_->model() && !shown_pane.hasText()) {
         page_->showEmpty(tr("No model"), tr("Open a model to see how wide each token is computed."));
     } else if (shown_pane.state == PaneState::Failed && !shown_pane.hasText()) {
         page_->showError(tr("The run failed"), shown_pane.error, run_action_);

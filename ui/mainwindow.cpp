@@ -14,11 +14,17 @@
 #include <QStatusBar>
 
 #include "engine/base/files.h"
+#include "ui/fileactions.h"
 #include "ui/format.h"
 #include "ui/heatmapview.h"
+#include "ui/history.h"
 #include "ui/icons.h"
+#include "ui/keydialog.h"
+#include "ui/notespanel.h"
+#include "ui/noticebar.h"
 #include "ui/panearea.h"
 #include "ui/promptpanel.h"
+#include "ui/recovery.h"
 #include "ui/samplingpanel.h"
 #include "ui/statusline.h"
 #include "ui/subnetworkpanel.h"
@@ -35,13 +41,11 @@ QSettings userSettings()
                      QStringLiteral("explorer"));
 }
 
-/// The folder that was dropped, or that of a dropped file of a model; empty for anything else.
-QString droppedFolder(const QMimeData* mime)
+/// The folder or file that was dropped; empty for anything else.
+QString droppedFile(const QMimeData* mime)
 {
     for (const QUrl& url : mime->urls()) {
-        const QFileInfo file(url.toLocalFile());
-        if (file.isDir()) return file.absoluteFilePath();
-        if (file.isFile()) return file.absolutePath();
+        if (QFileInfo::exists(url.toLocalFile())) return QFileInfo(url.toLocalFile()).absoluteFilePath();
     }
     return {};
 }
@@ -61,6 +65,7 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
     , comparison_(new Comparison(service_, this))
     , selection_(new Selection(this))
     , pace_(new Pace(service_, comparison_, this))
+    , history_(new History(comparison_, this))
 {
     setObjectName(QStringLiteral("mainWindow"));
     setWindowTitle(tr("Flextron Explorer"));
@@ -69,8 +74,11 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
     setDockNestingEnabled(true);
     makeActions();
     makeCompareActions();
+    makeLayoutActions();
+    makeHelpActions();
     makeViews();
     makeToolBar();
+    files_ = new FileActions(this);
     makeMenus();
     makeStatusBar();
     connectService();
@@ -79,6 +87,7 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
     applyInputs();
     resetLayout();
     readSettings();
+    history_->restart();
     updateActions();
     service_->listModels();
 }
@@ -101,6 +110,9 @@ void MainWindow::connectService()
     connect(comparison_, &Comparison::inputsChanged, this, &MainWindow::updateActions);
     connect(comparison_, &Comparison::panesChanged, this, &MainWindow::updateActions);
     connect(pace_, &Pace::shownChanged, this, &MainWindow::updateActions);
+    // Queued: the views have taken the model in by then, and with it set a target.
+    connect(service_, &EngineService::modelLoaded, history_, &History::restart, Qt::QueuedConnection);
+    connect(comparison_, &Comparison::refused, this, &MainWindow::showMessage);
     connect(service_, &EngineService::modelsListed, this, &MainWindow::showModels);
     connect(service_, &EngineService::modelLoaded, this, &MainWindow::showModel);
     connect(service_, &EngineService::modelChanged, this, &MainWindow::showLatencyStatus);
@@ -237,7 +249,9 @@ PaneView* MainWindow::paneView(PaneSlot slot) const
 void MainWindow::readSettings()
 {
     QSettings settings = userSettings();
+    readKeys(this, settings);
     if (settings.value(QStringLiteral("version")).toInt() != kSettingsVersion) return;
+    readLayouts(settings);
     restoreGeometry(settings.value(QStringLiteral("geometry")).toByteArray());
     restoreState(settings.value(QStringLiteral("windowState")).toByteArray(), kSettingsVersion);
     ComparisonState state = comparison_->state();
@@ -257,8 +271,12 @@ void MainWindow::writeSettings() const
 {
     QSettings settings = userSettings();
     settings.setValue(QStringLiteral("version"), kSettingsVersion);
-    settings.setValue(QStringLiteral("geometry"), saveGeometry());
-    settings.setValue(QStringLiteral("windowState"), saveState(kSettingsVersion));
+    writeKeys(this, settings);
+    writeLayouts(settings);
+    if (layout_ != Layout::Teach) { // full screen with large letters is no way to start
+        settings.setValue(QStringLiteral("geometry"), saveGeometry());
+        settings.setValue(QStringLiteral("windowState"), saveState(kSettingsVersion));
+    }
     const RunInputs& inputs = comparison_->inputs();
     settings.setValue(QStringLiteral("seed"), static_cast<qulonglong>(inputs.sampler.seed));
     settings.setValue(QStringLiteral("temperature"), inputs.sampler.temperature);
@@ -273,6 +291,7 @@ void MainWindow::writeSettings() const
 void MainWindow::closeEvent(QCloseEvent* event)
 {
     writeSettings();
+    if (recovery_ != nullptr) recovery_->close();
     comparison_->stop();
     service_->cancelLoad();
     service_->cancelMeasure();
@@ -287,15 +306,46 @@ void MainWindow::changeEvent(QEvent* event)
 
 void MainWindow::dragEnterEvent(QDragEnterEvent* event)
 {
-    if (!droppedFolder(event->mimeData()).isEmpty()) event->acceptProposedAction();
+    if (!droppedFile(event->mimeData()).isEmpty()) event->acceptProposedAction();
 }
 
 void MainWindow::dropEvent(QDropEvent* event)
 {
-    const QString folder = droppedFolder(event->mimeData());
-    if (folder.isEmpty()) return;
+    const QString file = droppedFile(event->mimeData());
+    if (file.isEmpty()) return;
     event->acceptProposedAction();
-    openModel(folder);
+    files_->openFile(file);
+}
+
+void MainWindow::keepRecovery()
+{
+    recovery_ = new Recovery([this] { return files_->current(); }, this);
+    if (!recovery_->found()) return;
+    notice_->ask(tr("The program was not closed properly the last time. What stood in the window then was kept."),
+                 tr("Restore"), [this] { files_->apply(*recovery_->found()); });
+}
+
+void MainWindow::showMessage(const QString& text)
+{
+    message_->setFullText(text);
+}
+
+bool MainWindow::followLink(const QString& link)
+{
+    const QString verb = link.section(QLatin1Char(':'), 0, 0);
+    const QString what = link.section(QLatin1Char(':'), 1).section(QLatin1Char('='), 0, 0);
+    bool ok = false;
+    const double value = link.section(QLatin1Char('='), 1).toDouble(&ok);
+    if (verb == QLatin1String("do") && what == QLatin1String("run")) comparison_->run();
+    else if (verb == QLatin1String("do") && what == QLatin1String("read")) comparison_->read();
+    else if (!ok) return false;
+    else if (verb == QLatin1String("set") && what == QLatin1String("budget")) sub_network_->setBudget(value);
+    else if (verb == QLatin1String("select") && what == QLatin1String("token"))
+        selection_->selectToken(PaneSlot::Live, static_cast<int>(value));
+    else if (verb == QLatin1String("select") && what == QLatin1String("layer"))
+        selection_->setLayer(static_cast<int>(value));
+    else return false;
+    return true;
 }
 
 } // namespace flextron::ui

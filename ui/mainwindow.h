@@ -13,16 +13,24 @@
 
 class QDockWidget;
 class QMenu;
+class QSettings;
 
 namespace flextron::ui {
 
+class CommandPalette;
 class ElidedLabel;
+class FileActions;
 class HeatmapView;
+class History;
 class InspectionViews;
+class KeyDialog;
 class ModelCard;
+class NoticeBar;
+class NotesPanel;
 class PaneArea;
 class PaneView;
 class PromptPanel;
+class Recovery;
 class SamplingPanel;
 class SubNetworkPanel;
 
@@ -34,6 +42,12 @@ public:
     /// scope lies.
     explicit MainWindow(EngineCalls calls = realEngine(), QWidget* parent = nullptr);
     ~MainWindow() override;
+
+    /// Arrangements for a class, for trying things, for looking into a router.
+    enum class Layout { Teach, Explore, Debug };
+    /// What is there now is kept and comes back with its layout.
+    void arrange(Layout layout);
+    [[nodiscard]] Layout arrangement() const { return layout_; }
 
     /// Path or bundled name; empty = the first bundled model.
     void openModel(const QString& model);
@@ -53,14 +67,34 @@ public:
     [[nodiscard]] PaneArea* paneArea() const { return pane_area_; }
     [[nodiscard]] SamplingPanel* samplingPanel() const { return sampling_; }
     [[nodiscard]] Pace* pace() const { return pace_; }
+    [[nodiscard]] History* history() const { return history_; }
+    [[nodiscard]] FileActions* files() const { return files_; }
+    [[nodiscard]] NoticeBar* noticeBar() const { return notice_; }
+    [[nodiscard]] NotesPanel* notes() const { return notes_; }
+    /// Keeps the session beside, and offers what a crash left behind.
+    void keepRecovery();
+    /// In the status bar.
+    void showMessage(const QString& text);
+    /// A link of the notes: "set:budget=0.5", "do:run", "do:read", "select:token=18", "select:layer=3". False for one
+    /// that it does not know.
+    bool followLink(const QString& link);
+    /// An action that is listed everywhere. `name` is its own in files and tests.
+    QAction* makeAction(const char* name, const QString& text, const QKeySequence& key, const QString& help);
     [[nodiscard]] QString statusText() const;
     /// A text file's content becomes the prompt.
     void openText(const QString& file);
 
 private:
-    QAction* makeAction(const char* name, const QString& text, const QKeySequence& key, const QString& help);
     void makeActions();
     void makeCompareActions();
+    void makeLayoutActions();
+    void makeHelpActions();
+    void makeHelpMenu(QMenu* help);
+    void showBox(const QString& title, const QString& text);
+    static QString panelHelp(const QString& name);
+    void arrangeAnew();
+    void readLayouts(const QSettings& settings);
+    void writeLayouts(QSettings& settings) const;
     void makeMenus();
     void makeToolBar();
     void makeViews();
@@ -87,7 +121,16 @@ private:
     Comparison* comparison_;
     Selection* selection_;
     Pace* pace_;
+    History* history_;
+    FileActions* files_ = nullptr;
+    Recovery* recovery_ = nullptr;
     bool measure_in_background_ = true;
+    static constexpr std::size_t kLayouts = 3;
+    Layout layout_ = Layout::Explore;
+    std::array<QByteArray, kLayouts> kept_layouts_;
+    std::array<QAction*, kLayouts> layout_actions_{};
+    CommandPalette* command_palette_ = nullptr;
+    KeyDialog* key_dialog_ = nullptr;
     std::vector<ModelListEntry> models_;
 
     QAction* open_action_ = nullptr;
@@ -109,11 +152,20 @@ private:
     QAction* measure_alone_action_ = nullptr;
     QAction* replay_action_ = nullptr;
     QAction* step_action_ = nullptr;
+    QAction* undo_action_ = nullptr;
+    QAction* commands_action_ = nullptr;
+    QAction* keys_action_ = nullptr;
+    QAction* help_action_ = nullptr;
+    QAction* whats_this_action_ = nullptr;
+    QAction* glossary_action_ = nullptr;
+    QAction* redo_action_ = nullptr;
     QMenu* recent_menu_ = nullptr;
     QMenu* bundled_menu_ = nullptr;
     QMenu* view_menu_ = nullptr;
     QComboBox* pace_box_ = nullptr;
 
+    NoticeBar* notice_ = nullptr;
+    NotesPanel* notes_ = nullptr;
     PromptPanel* prompt_ = nullptr;
     PaneArea* pane_area_ = nullptr;
     SamplingPanel* sampling_ = nullptr;

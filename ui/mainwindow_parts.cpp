@@ -11,17 +11,19 @@
 #include <QLabel>
 #include <QMenu>
 #include <QMenuBar>
-#include <QMessageBox>
 #include <QScreen>
 #include <QStatusBar>
 #include <QToolBar>
 #include <QVBoxLayout>
 
-#include "engine/base/version.h"
+#include "ui/fileactions.h"
 #include "ui/heatmapview.h"
+#include "ui/history.h"
 #include "ui/icons.h"
 #include "ui/inspectionviews.h"
 #include "ui/modelcard.h"
+#include "ui/notespanel.h"
+#include "ui/noticebar.h"
 #include "ui/panearea.h"
 #include "ui/promptpanel.h"
 #include "ui/samplingpanel.h"
@@ -100,6 +102,22 @@ void MainWindow::makeCompareActions()
     replay_action_ = makeAction("replay", tr("Re&play"), Qt::Key_F6,
                                 tr("Show again how the texts came, each pane at its own speed"));
     step_action_ = makeAction("step", tr("One &Token"), Qt::Key_F10, tr("Show one more token of every pane"));
+    undo_action_ = makeAction("undo", tr("&Undo"), QKeySequence::Undo,
+                              tr("Undo the last change of target, panes, forced choices or sampling"));
+    redo_action_ = makeAction("redo", tr("&Redo"), QKeySequence::Redo, tr("Do again what was undone"));
+    QUndoStack* stack = history_->stack();
+    connect(undo_action_, &QAction::triggered, stack, &QUndoStack::undo);
+    connect(redo_action_, &QAction::triggered, stack, &QUndoStack::redo);
+    undo_action_->setEnabled(false);
+    redo_action_->setEnabled(false);
+    connect(stack, &QUndoStack::canUndoChanged, undo_action_, &QAction::setEnabled);
+    connect(stack, &QUndoStack::canRedoChanged, redo_action_, &QAction::setEnabled);
+    connect(stack, &QUndoStack::undoTextChanged, this, [this](const QString& what) {
+        undo_action_->setText(what.isEmpty() ? tr("&Undo") : tr("&Undo: %1").arg(what));
+    });
+    connect(stack, &QUndoStack::redoTextChanged, this, [this](const QString& what) {
+        redo_action_->setText(what.isEmpty() ? tr("&Redo") : tr("&Redo: %1").arg(what));
+    });
     connect(open_text_action_, &QAction::triggered, this, &MainWindow::chooseText);
     connect(read_action_, &QAction::triggered, comparison_, &Comparison::read);
     connect(pin_action_, &QAction::triggered, comparison_, &Comparison::addPin);
@@ -120,12 +138,17 @@ void MainWindow::makeMenus()
     file->addActions({open_action_, open_text_action_});
     recent_menu_ = file->addMenu(tr("Open &Recent"));
     file->addSeparator();
-    file->addAction(quit_action_);
     QMenu* edit = menuBar()->addMenu(tr("&Edit"));
+    files_->addTo(file, edit);
+    file->addSeparator();
+    file->addAction(quit_action_);
+    edit->addActions({undo_action_, redo_action_});
+    edit->addSeparator();
     edit->addActions({copy_live_action_, clear_selection_action_});
     view_menu_ = menuBar()->addMenu(tr("&View"));
     for (QDockWidget* dock : docks_) view_menu_->addAction(dock->toggleViewAction());
     view_menu_->addSeparator();
+    for (QAction* action : layout_actions_) view_menu_->addAction(action);
     view_menu_->addActions({reset_zoom_action_, reset_layout_action_});
     QMenu* model = menuBar()->addMenu(tr("&Model"));
     bundled_menu_ = model->addMenu(tr("&Bundled"));
@@ -137,9 +160,7 @@ void MainWindow::makeMenus()
     QMenu* analyze = menuBar()->addMenu(tr("Anal&yze"));
     analyze->addActions(inspection_->actions());
     QMenu* help = menuBar()->addMenu(tr("&Help"));
-    help->addAction(about_action_);
-    QAction* about_qt = help->addAction(tr("About &Qt"));
-    connect(about_qt, &QAction::triggered, qApp, &QApplication::aboutQt);
+    makeHelpMenu(help);
 }
 
 void MainWindow::makeToolBar()
@@ -188,16 +209,24 @@ QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWid
     auto* dock = new QDockWidget(title, this);
     dock->setObjectName(name);
     dock->setWidget(view);
+    const QString help = panelHelp(name);
+    dock->setWhatsThis(help.isEmpty() ? title : help);
     docks_.push_back(dock);
     return dock;
 }
 
 void MainWindow::makeViews()
 {
+    notice_ = new NoticeBar;
+    notes_ = new NotesPanel;
+    connect(notes_, &NotesPanel::linkFollowed, this, [this](const QString& link) {
+        if (!followLink(link)) showMessage(tr("This link is not known here: %1").arg(link));
+    });
     prompt_ = new PromptPanel(service_);
     pane_area_ = new PaneArea(service_, comparison_, selection_, pace_, run_action_, pin_action_);
     auto* central = new QWidget;
     auto* layout = new QVBoxLayout(central);
+    layout->addWidget(notice_);
     layout->addWidget(prompt_);
     layout->addWidget(pane_area_, 1);
     setCentralWidget(central);
@@ -214,6 +243,7 @@ void MainWindow::makeViews()
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
     addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
     for (const InspectionViews::Dock& dock : inspection_->docks()) addDock(dock.name, dock.title, dock.view);
+    addDock(QStringLiteral("notesDock"), tr("Notes"), notes_);
     addActions(inspection_->actions());
     for (int i = 0; i < kPaneSlots; ++i) {
         const auto slot = static_cast<PaneSlot>(i);
@@ -231,6 +261,7 @@ void MainWindow::resetLayout()
     setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
     std::vector<Qt::DockWidgetArea> areas(3, Qt::LeftDockWidgetArea);
     for (const InspectionViews::Dock& dock : inspection_->docks()) areas.push_back(dock.area);
+    areas.push_back(Qt::RightDockWidgetArea);
     std::map<Qt::DockWidgetArea, QDockWidget*> first_of;
     for (std::size_t i = 0; i < docks_.size(); ++i) {
         docks_[i]->setFloating(false);
@@ -240,6 +271,7 @@ void MainWindow::resetLayout()
         const auto [first, only] = first_of.try_emplace(areas[i], docks_[i]);
         if (!only && areas[i] != Qt::LeftDockWidgetArea) tabifyDockWidget(first->second, docks_[i]);
     }
+    docks_.back()->hide(); // the notes, until somebody writes
     tabifyDockWidget(docks_[1], docks_[2]);
     docks_[1]->raise();
     for (const auto& [area, dock] : first_of) dock->raise();
@@ -282,6 +314,7 @@ void MainWindow::updateActions()
     pin_action_->setEnabled(model && comparison_->canAddPin());
     const bool written = comparison_->pane(PaneSlot::Full).complete();
     measure_alone_action_->setEnabled(written && !service_->running());
+    files_->update();
     replay_action_->setEnabled(written && !service_->running());
     step_action_->setEnabled(written && !service_->running());
     cancel_load_action_->setEnabled(service_->loading());
@@ -294,16 +327,6 @@ void MainWindow::updateIcons()
     open_action_->setIcon(glyphIcon(Glyph::Open, palette()));
     run_action_->setIcon(glyphIcon(Glyph::Run, palette()));
     stop_action_->setIcon(glyphIcon(Glyph::Stop, palette()));
-}
-
-void MainWindow::showAbout()
-{
-    QMessageBox::about(this, tr("About Flextron Explorer"),
-                       tr("<h3>Flextron Explorer %1</h3><p>Elastic language models: nested sub-networks inside one set "
-                          "of weights, chosen while they "
-                          "run. After Cai et al., “Flextron: Many-in-One Flexible Large Language Model”, ICML 2024.</p>"
-                          "<p>Free software under the GNU General Public License, version 3 or later.</p>")
-                           .arg(QLatin1String(version)));
 }
 
 } // namespace flextron::ui

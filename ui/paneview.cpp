@@ -252,8 +252,9 @@ void PaneView::refresh()
     const bool table = pane.plan.cost_basis == QLatin1String("latency table");
     if (!pane.hasText() || slot_ == PaneSlot::Full) detail_->clear();
     else if (pane.plan.routing == Routing::Uniform) {
-        detail_->setText(QStringLiteral("%1, %2").arg(formatCostShare(pane.plan.share, table),
-                                                      formatWidths(pane.plan.subnet, service_->model()->config())));
+        detail_->setText(
+            QStringLiteral("%1, %2").arg(formatCostShare(pane.plan.share, table),
+                                         formatWidths(pane.plan.subnet, pane.trace.full_mlp, pane.trace.full_heads)));
     } else {
         detail_->setText(tr("asked %1, %2")
                              .arg(formatCostShare(pane.plan.budget, table),

@@ -8,6 +8,15 @@
 
 namespace flextron::ui {
 
+namespace {
+/// A seed of 64 bits as far as a box can show it.
+int boxValue(std::uint64_t seed)
+{
+    constexpr int kMost = std::numeric_limits<int>::max();
+    return seed > static_cast<std::uint64_t>(kMost) ? kMost : static_cast<int>(seed);
+}
+} // namespace
+
 SamplingPanel::SamplingPanel(Comparison* comparison, QWidget* parent)
     : QWidget(parent)
     , seed_(new QSpinBox(this))
@@ -74,7 +83,8 @@ SamplingPanel::SamplingPanel(Comparison* comparison, QWidget* parent)
 
 void SamplingPanel::apply(RunInputs& inputs) const
 {
-    inputs.sampler.seed = static_cast<std::uint64_t>(seed_->value());
+    const bool untouched = seed_->value() == boxValue(shown_seed_);
+    inputs.sampler.seed = untouched ? shown_seed_ : static_cast<std::uint64_t>(seed_->value());
     inputs.sampler.temperature = temperature_->value();
     inputs.sampler.top_k = top_k_->value();
     inputs.sampler.top_p = top_p_->value();
@@ -91,7 +101,8 @@ void SamplingPanel::show(const RunInputs& inputs)
         const QSignalBlocker blocker(box);
         box->setValue(value);
     };
-    put(seed_, static_cast<int>(inputs.sampler.seed));
+    shown_seed_ = inputs.sampler.seed;
+    put(seed_, boxValue(shown_seed_));
     put(temperature_, inputs.sampler.temperature);
     put(top_k_, inputs.sampler.top_k);
     put(top_p_, inputs.sampler.top_p);

@@ -29,6 +29,7 @@ private:
     void show(const RunInputs& inputs);
 
     QSpinBox* seed_;
+    std::uint64_t shown_seed_ = 0; ///< may be larger than the box can hold
     QSpinBox* max_tokens_;
     QDoubleSpinBox* temperature_;
     QSpinBox* top_k_;

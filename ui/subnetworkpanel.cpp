@@ -8,6 +8,7 @@
 #include <QScopedValueRollback>
 #include <QVBoxLayout>
 
+#include "engine/model/cost.h"
 #include "ui/colors.h"
 #include "ui/format.h"
 #include "ui/panemath.h"
@@ -21,6 +22,16 @@ QLabel* wrappedLabel()
     auto* label = new QLabel;
     label->setWordWrap(true);
     return label;
+}
+
+double flopsShare(const SubNetwork& subnet, const ModelConfig& config)
+{
+    CostOptions options;
+    options.kv = KvRule::All;
+    const auto flops = [&](const SubNetwork& of) {
+        return static_cast<double>(costOf(of, config, options).flops_per_token);
+    };
+    return flops(subnet) / flops(fullSubNetwork(config));
 }
 
 std::vector<double> ticksOf(const std::vector<Stop>& stops, TargetAxis axis)
@@ -77,6 +88,12 @@ QWidget* SubNetworkPanel::makeForm()
     caution_->hide();
     routing_ = new QComboBox;
     routing_->setAccessibleName(tr("Routing"));
+    scale_ = new QComboBox;
+    scale_->setObjectName(QStringLiteral("costScale"));
+    scale_->setToolTip(tr("What the latency slider's values are said in. The slider asks for the same in each."));
+    scale_->addItem(tr("share of the full model's time"), static_cast<int>(CostScale::Share));
+    scale_->addItem(tr("milliseconds a token"), static_cast<int>(CostScale::Milliseconds));
+    scale_->addItem(tr("share of the full model's FLOPs"), static_cast<int>(CostScale::Flops));
 
     QFont strong = font();
     strong.setBold(true);
@@ -109,6 +126,10 @@ QWidget* SubNetworkPanel::makeForm()
     routing_row->addWidget(routing_label_);
     routing_row->addWidget(routing_, 1);
     layout->addLayout(routing_row);
+    auto* scale_row = new QHBoxLayout;
+    scale_row->addWidget(heading(tr("Scale"), scale_));
+    scale_row->addWidget(scale_, 1);
+    layout->addLayout(scale_row);
     layout->addWidget(widths_);
     layout->addWidget(caution_);
     layout->addStretch(1);
@@ -120,7 +141,15 @@ QWidget* SubNetworkPanel::makeForm()
         connect(slider, &TargetSlider::committed, this,
                 [this, axis = axis](double value) { follow(axis, value, true); });
     }
-    connect(routing_, &QComboBox::activated, this, [this] { follow(driver_, requested_, true); });
+    connect(routing_, &QComboBox::activated, this, [this] {
+        setTicks();
+        follow(driver_, requested_, true);
+    });
+    connect(scale_, &QComboBox::currentIndexChanged, this, [this] {
+        if (!model_) return;
+        setTicks();
+        showTarget();
+    });
     latency_->setToolTip(tr("How much of the full model's time a token may take. Hollow: what you ask; solid: what "
                             "runs. Arrow keys go from stop to stop."));
     parameters_->setToolTip(tr("How many weights a token may touch. Hollow: what you ask; solid: what runs."));
@@ -151,16 +180,58 @@ void SubNetworkPanel::setModel(const ModelInfoPtr& model)
         for (QWidget* widget : std::initializer_list<QWidget*>{routing_, routing_label_})
             widget->setVisible(model->hasRouters());
     }
-    const auto& by_latency = model->latency_stops;
-    latency_->setScale(1.0, ticksOf(by_latency, TargetAxis::Latency),
-                       tr("floor %1").arg(formatShare(by_latency.front().share)), tr("full"));
-    const auto& by_count = model->parameter_stops;
-    parameters_->setScale(static_cast<double>(by_count.back().parameters), ticksOf(by_count, TargetAxis::Parameters),
-                          tr("floor %1").arg(formatCount(by_count.front().parameters)), tr("full"));
-    if (driver_ == TargetAxis::Latency) requested_ = std::max(requested_, by_latency.front().share);
+    setTicks();
+    if (driver_ == TargetAxis::Latency) requested_ = std::max(requested_, model->latency_stops.front().share);
     page_->showContent();
     showTarget();
     showRunning();
+}
+
+CostScale SubNetworkPanel::scale() const
+{
+    const auto wanted = static_cast<CostScale>(scale_->currentData().toInt());
+    return wanted == CostScale::Milliseconds && !model_->latency ? CostScale::Share : wanted;
+}
+
+void SubNetworkPanel::setScale(CostScale scale)
+{
+    scale_->setCurrentIndex(scale_->findData(static_cast<int>(scale)));
+}
+
+QString SubNetworkPanel::costText(double share, const Stop* stop) const
+{
+    const bool table = model_->latency.has_value();
+    const auto full_ms = model_->latency_stops.back().predicted_ms;
+    switch (scale()) {
+    case CostScale::Share: break;
+    case CostScale::Milliseconds:
+        if (full_ms) return tr("%1 a token of %2").arg(formatMs(share * *full_ms), formatMs(*full_ms));
+        break;
+    case CostScale::Flops:
+        if (stop != nullptr) return formatCostShare(flopsShare(stop->subnet, model_->config()), false);
+        break;
+    }
+    return formatCostShare(share, table);
+}
+
+// With routers the stops are those they were trained for; without, what uniform widths can give.
+void SubNetworkPanel::setTicks()
+{
+    const auto& by_latency = model_->latency_stops;
+    const double floor = by_latency.front().share;
+    const auto trained = trainedStops(model_->checkpoint->record().budget_list, floor);
+    const bool routed = routing() != Routing::Uniform && trained.size() > 1;
+    std::vector<double> ticks = routed ? trained : ticksOf(by_latency, TargetAxis::Latency);
+    if (routed && ticks.front() > floor) ticks.insert(ticks.begin(), floor);
+    const auto full_ms = by_latency.back().predicted_ms;
+    const QString floor_text = scale() == CostScale::Milliseconds && full_ms ? formatMs(floor * *full_ms)
+                               : scale() == CostScale::Flops
+                                   ? formatShare(flopsShare(by_latency.front().subnet, model_->config()))
+                                   : formatShare(floor);
+    latency_->setScale(1.0, std::move(ticks), tr("floor %1").arg(floor_text), tr("full"));
+    const auto& by_count = model_->parameter_stops;
+    parameters_->setScale(static_cast<double>(by_count.back().parameters), ticksOf(by_count, TargetAxis::Parameters),
+                          tr("floor %1").arg(formatCount(by_count.front().parameters)), tr("full"));
 }
 
 void SubNetworkPanel::setBudget(double share)
@@ -189,6 +260,7 @@ void SubNetworkPanel::adopt(const Target& target)
     }
     if (const int at = routing_->findData(static_cast<int>(target.routing.value_or(Routing::Uniform))); at >= 0)
         routing_->setCurrentIndex(at);
+    setTicks();
     showTarget();
 }
 
@@ -208,13 +280,13 @@ void SubNetworkPanel::showTarget()
     const auto& driving = stops(driver_);
     const int index = stopNotAbove(driving, driver_, requested_);
     const Stop& stop = driving[static_cast<std::size_t>(index)];
-    const bool table = model_->latency.has_value();
     // Routers may come to anything near what they are asked for: what a stop would give is not what they give.
     const bool exact = routing() == Routing::Uniform;
     const double share = driver_ == TargetAxis::Latency && !exact ? requested_ : stop.share;
 
-    QString latency_text = formatCostShare(share, table);
-    if (exact && stop.predicted_ms) latency_text += tr(", %1 a token").arg(formatMs(*stop.predicted_ms));
+    QString latency_text = costText(share, exact ? &stop : nullptr);
+    if (exact && stop.predicted_ms && scale() != CostScale::Milliseconds)
+        latency_text += tr(", %1 a token").arg(formatMs(*stop.predicted_ms));
     latency_value_->setText(latency_text);
     const bool between = exact && requested_ - valueOf(stop, driver_) > 0.005 * valueOf(driving.back(), driver_);
     const QString asked = driver_ == TargetAxis::Latency ? formatShare(requested_)
@@ -222,6 +294,16 @@ void SubNetworkPanel::showTarget()
     for (const auto& [label, axis] :
          {std::pair(latency_asked_, TargetAxis::Latency), std::pair(parameter_asked_, TargetAxis::Parameters)}) {
         label->setText(between && driver_ == axis ? tr("asked %1").arg(asked) : QString());
+        label->setToolTip({});
+    }
+    const auto neighbours = exact ? std::nullopt
+                                  : trainedNeighbours(trainedStops(model_->checkpoint->record().budget_list, 0.0),
+                                                      requested_);
+    if (driver_ == TargetAxis::Latency && neighbours) {
+        latency_asked_->setText(tr("interpolated"));
+        latency_asked_->setToolTip(
+            tr("The routers were trained for %1 and %2; between, their target is a blend of both.")
+                .arg(formatShare(neighbours->first), formatShare(neighbours->second)));
     }
     const std::int64_t full = model_->parameter_stops.back().parameters;
     parameter_value_->setText(

@@ -22,6 +22,7 @@ public:
     SubNetworkPanel(EngineService* service, Comparison* comparison, QAction* open_action, QWidget* parent = nullptr);
 
     [[nodiscard]] TargetSlider* latencySlider() const { return latency_; }
+    void setScale(CostScale scale);
     [[nodiscard]] TargetSlider* parameterSlider() const { return parameters_; }
     [[nodiscard]] QString latencyText() const { return latency_value_->text(); }
     [[nodiscard]] QString askedText() const { return latency_asked_->text(); }
@@ -39,6 +40,10 @@ private:
     void showTarget();
     void showRunning();
     void showCaution(bool narrower);
+    void setTicks();
+    /// A share of the full model's cost in the scale that was chosen; `stop` is what it becomes, where that is known.
+    [[nodiscard]] QString costText(double share, const Stop* stop) const;
+    [[nodiscard]] CostScale scale() const;
     [[nodiscard]] const std::vector<Stop>& stops(TargetAxis axis) const;
     [[nodiscard]] Routing routing() const;
     void changeEvent(QEvent* event) override;
@@ -60,6 +65,7 @@ private:
     QLabel* widths_ = nullptr;
     QLabel* routing_label_ = nullptr;
     QComboBox* routing_ = nullptr;
+    QComboBox* scale_ = nullptr;
     QLabel* caution_ = nullptr;
 };
 

@@ -37,6 +37,27 @@ Target targetFor(TargetAxis axis, double value, Routing routing)
     return target;
 }
 
+std::vector<double> trainedStops(const std::vector<double>& budget_list, double floor)
+{
+    std::vector<double> stops;
+    for (const double budget : budget_list) {
+        if (budget >= floor && budget < 1.0) stops.push_back(budget);
+    }
+    stops.push_back(1.0);
+    std::sort(stops.begin(), stops.end());
+    return stops;
+}
+
+std::optional<std::pair<double, double>> trainedNeighbours(const std::vector<double>& stops, double value)
+{
+    constexpr double kSame = 0.0005; // shares are shown to two digits
+    const auto above = std::upper_bound(stops.begin(), stops.end(), value);
+    if (above == stops.begin() || above == stops.end()) return std::nullopt;
+    const double below = *std::prev(above);
+    if (value - below < kSame || *above - value < kSame) return std::nullopt;
+    return std::pair(below, *above);
+}
+
 bool isFull(const std::vector<Stop>& stops, int index)
 {
     return index == static_cast<int>(stops.size()) - 1;

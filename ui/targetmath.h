@@ -3,6 +3,8 @@
 // to a run replaces what is shown here.
 #pragma once
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/routing/target.h"
@@ -24,6 +26,19 @@ double steppedValue(const std::vector<Stop>& stops, TargetAxis axis, double valu
 
 /// The target that a slider at `value` asks for.
 Target targetFor(TargetAxis axis, double value, Routing routing);
+
+/// What a latency slider's values are said in.
+enum class CostScale {
+    Share,        ///< of the full model's milliseconds, or of its FLOPs before there is a table
+    Milliseconds, ///< a token; needs a table
+    Flops,        ///< share of the full model's FLOPs, table or not
+};
+
+/// Stops that routers were trained for, ascending, the full model last; from `budget_list`, none below `floor`.
+std::vector<double> trainedStops(const std::vector<double>& budget_list, double floor);
+
+/// The trained stops around a value that is none itself; none at a stop or outside.
+std::optional<std::pair<double, double>> trainedNeighbours(const std::vector<double>& stops, double value);
 
 /// True for the stop that is the full model.
 bool isFull(const std::vector<Stop>& stops, int index);

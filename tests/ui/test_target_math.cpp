@@ -109,6 +109,20 @@ private slots:
         const std::vector<Stop> stops{{{}, 0.4, {}, 40}, {{}, 0.7, {}, 70}, {{}, 1.0, {}, 100}};
         QCOMPARE(steppedValue(stops, TargetAxis::Latency, from, steps), to);
     }
+
+    void routersStopsAreThoseTheyWereTrainedFor()
+    {
+        const std::vector<double> trained{1.0, 0.75, 0.5, 0.25}; // as a record holds them
+        const std::vector<double> all{0.25, 0.5, 0.75, 1.0};
+        const std::vector<double> above{0.5, 0.75, 1.0};
+        QCOMPARE(trainedStops(trained, 0.0), all);
+        QCOMPARE(trainedStops(trained, 0.4), above);
+        QCOMPARE(trainedStops({}, 0.4), std::vector<double>{1.0});
+        QVERIFY(trainedNeighbours(all, 0.6) == std::pair(0.5, 0.75));
+        QVERIFY(!trainedNeighbours(all, 0.5));
+        QVERIFY(!trainedNeighbours(all, 1.0));
+        QVERIFY(!trainedNeighbours(all, 0.1));
+    }
 };
 
 QTEST_MAIN(TargetMathTest)
