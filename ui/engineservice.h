@@ -41,9 +41,9 @@ public:
     void cancelMeasure();
     /// A table that was measured otherwise (a fuller one); modelChanged follows.
     void takeLatencyTable(const LatencyTable& table);
-    /// Work besides runs (ui/inquiry.h makes it typed). It starts when nothing runs; a run or loading interrupts it, and
-    /// it starts again after. Work of the same `kind` that waits or is under way is replaced without an answer; another
-    /// model drops all of it likewise. Returns its id.
+    /// Work besides runs (ui/inquiry.h makes it typed). It starts when nothing runs; a run or loading interrupts it,
+    /// and it starts again after. Work of the same `kind` that waits or is under way is replaced without an answer;
+    /// another model drops all of it likewise. Returns its id.
     quint64 submit(const QString& kind, EngineWork work);
     /// workFailed with Cancelled follows.
     void cancelWork(quint64 id);
@@ -104,7 +104,8 @@ private:
     void startMeasure();
     void scheduleMeasure();
 
-    /// Attempts are numbered over all work: an interrupted one may still end, and its answer is as good as a later one's.
+    /// Attempts are numbered over all work: an interrupted one may still end, and its answer is as good as a later
+    /// one's.
     struct Work {
         quint64 id = 0;
         QString kind;

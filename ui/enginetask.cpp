@@ -40,8 +40,8 @@ double measureSoloMs(const std::shared_ptr<const LoadedModel>& model, const Pane
     settings.max_tokens = std::min(kTokens, inputs.max_tokens);
     settings.stop_at_eos = false;
     settings.top_tokens = 0;
-    const auto generation = Generation::start(model, pane.branch, {{"", resolved.plan, resolved.routing}}, settings)
-                                .orThrow();
+    const auto generation =
+        Generation::start(model, pane.branch, {{"", resolved.plan, resolved.routing}}, settings).orThrow();
     while (!generation->finished()) static_cast<void>(generation->step(cancel).orThrow());
     return generation->timing(0).p50_ms;
 }

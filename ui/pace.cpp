@@ -8,7 +8,7 @@ namespace flextron::ui {
 
 namespace {
 constexpr int kFrameMs = 16;
-}
+} // namespace
 
 Pace::Pace(EngineService* service, Comparison* comparison, QObject* parent)
     : QObject(parent)

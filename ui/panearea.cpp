@@ -11,7 +11,7 @@ namespace flextron::ui {
 
 namespace {
 constexpr std::size_t kColumns = 3;
-}
+} // namespace
 
 PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* selection, Pace* pace,
                    QAction* run_action, QAction* pin_action, QWidget* parent)
@@ -23,8 +23,8 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     , shared_(new QLabel)
 {
     for (int i = 0; i < kPaneSlots; ++i) {
-        views_[static_cast<std::size_t>(i)] = new PaneView(static_cast<PaneSlot>(i), service, comparison, selection, pace,
-                                                           run_action);
+        views_[static_cast<std::size_t>(i)] = new PaneView(static_cast<PaneSlot>(i), service, comparison, selection,
+                                                           pace, run_action);
         lower_->addWidget(views_[static_cast<std::size_t>(i)]);
     }
     for (QSplitter* splitter : {rows_, upper_, lower_}) splitter->setChildrenCollapsible(false);

@@ -62,7 +62,8 @@ RunStart ReadingTask::start() const
         trace.routing = routingName(pane.resolved.routing);
         trace.budget = pane.resolved.plan.budget;
         if (pane.request.choice.overrides) trace.overrides = toJson(*pane.request.choice.overrides);
-        trace.choices = pane.resolved.plan.dynamic() ? pane.resolved.plan.routers->choices : model_->checkpoint->choices();
+        trace.choices = pane.resolved.plan.dynamic() ? pane.resolved.plan.routers->choices
+                                                     : model_->checkpoint->choices();
         trace.layers = config.numLayers();
         trace.full_heads = full.num_attention_heads;
         trace.full_mlp = full.intermediate_size;

@@ -43,10 +43,10 @@ struct ModelInfo {
     QString name;
     std::shared_ptr<const Checkpoint> checkpoint; ///< immutable and safe from any thread
     Preparation preparation = Preparation::None;
-    QString tokenizer;         ///< kind; empty without one
-    QString tokenizer_problem; ///< why there is none
+    QString tokenizer;                           ///< kind; empty without one
+    QString tokenizer_problem;                   ///< why there is none
     std::shared_ptr<const Tokenizer> vocabulary; ///< immutable and safe from any thread; null without one
-    QString backend;           ///< Backend::description()
+    QString backend;                             ///< Backend::description()
     std::int64_t weight_bytes = 0;
     int bytes_per_weight = 4; ///< Backend::bytesPerWeight()
     Device device;
@@ -93,7 +93,7 @@ struct PaneRequest {
 struct RunRequest {
     RunInputs inputs;
     std::vector<PaneRequest> panes; ///< at least one
-    int limit = 0;                  ///< of a preview: tokens to write or to read at most; 0 for no other than the inputs'
+    int limit = 0; ///< of a preview: tokens to write or to read at most; 0 for no other than the inputs'
 };
 
 /// What a target became: the engine's answer, not the user's wish.
@@ -138,8 +138,8 @@ struct PaneBatch {
 
 /// A decode step that several panes share: what the machine does, which is no pane's own speed.
 struct SharedStep {
-    int panes = 0;      ///< in the step
-    double p50_ms = 0;  ///< a step, over those with this many panes; 0 before the second
+    int panes = 0;     ///< in the step
+    double p50_ms = 0; ///< a step, over those with this many panes; 0 before the second
 };
 
 struct RunBatch {

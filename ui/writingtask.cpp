@@ -105,8 +105,7 @@ void WritingTask::collect(const Group& group, const std::vector<PaneEvent>& even
 
 bool WritingTask::finished() const
 {
-    return std::all_of(groups_.begin(), groups_.end(),
-                       [](const Group& group) { return group.generation->finished(); });
+    return std::all_of(groups_.begin(), groups_.end(), [](const Group& group) { return group.generation->finished(); });
 }
 
 RunBatch WritingTask::takeBatch()

@@ -38,11 +38,11 @@ struct TrainingStage {
 
 /// Loss of one member of the family on a validation text, as the conversion measured it at its end.
 struct RecordedLoss {
-    std::string text;    ///< file name
-    std::string routing; ///< "full", "uniform", "static" or "dynamic"
-    double budget = 1;   ///< asked share of the full model's cost
-    double cost = 1;     ///< share that it came to
-    double loss = 0;     ///< nats a token
+    std::string text;          ///< file name
+    std::string routing;       ///< "full", "uniform", "static" or "dynamic"
+    double budget = 1;         ///< asked share of the full model's cost
+    double cost = 1;           ///< share that it came to
+    double loss = 0;           ///< nats a token
     double standard_error = 0; ///< over sequences
     std::int64_t tokens = 0;   ///< predicted
 };
@@ -55,7 +55,7 @@ struct FlextronRecord {
     std::optional<ImportanceReport> importance;
     std::int64_t base_training_tokens = 0; ///< 0 when unknown
     std::vector<TrainingStage> stages;
-    std::vector<RecordedLoss> losses; ///< at the end of the conversion; empty before
+    std::vector<RecordedLoss> losses;    ///< at the end of the conversion; empty before
     std::vector<LayerSizes> layer_sizes; ///< of an extracted sub-network that differs between layers; else empty
 };
 

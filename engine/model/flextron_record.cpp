@@ -93,15 +93,19 @@ std::vector<double> parseBudgets(const JsonObject& json)
 RecordedLoss parseLoss(const JsonObject& json)
 {
     json.allowOnly({"text", "routing", "budget", "cost", "loss", "standard_error", "tokens"});
-    return {json.text("text"),           json.text("routing"),           json.number("budget", 0, 1),
-            json.number("cost", 0, 1e3), json.number("loss", 0, 1e6),    json.number("standard_error", 0, 1e6),
+    return {json.text("text"),
+            json.text("routing"),
+            json.number("budget", 0, 1),
+            json.number("cost", 0, 1e3),
+            json.number("loss", 0, 1e6),
+            json.number("standard_error", 0, 1e6),
             json.integer("tokens", 0, INT64_MAX)};
 }
 
 Json lossToJson(const RecordedLoss& loss)
 {
-    return {{"text", loss.text}, {"routing", loss.routing}, {"budget", loss.budget},
-            {"cost", loss.cost}, {"loss", loss.loss},       {"standard_error", loss.standard_error},
+    return {{"text", loss.text},    {"routing", loss.routing}, {"budget", loss.budget},
+            {"cost", loss.cost},    {"loss", loss.loss},       {"standard_error", loss.standard_error},
             {"tokens", loss.tokens}};
 }
 

@@ -82,8 +82,8 @@ private slots:
     void everyCommandHasHelpWithAnExample_data()
     {
         QTest::addColumn<QString>("command");
-        for (const char* command : {"models", "info", "generate", "compare", "score", "tokenize", "train", "train-tokenizer", "convert", "profile",
-                                    "export", "bench", "completion"})
+        for (const char* command : {"models", "info", "generate", "compare", "score", "tokenize", "train",
+                                    "train-tokenizer", "convert", "profile", "export", "bench", "completion"})
             QTest::newRow(command) << QString(command);
     }
     void everyCommandHasHelpWithAnExample()

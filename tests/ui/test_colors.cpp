@@ -61,7 +61,9 @@ private slots:
     void differencesGetDarkerToBothSidesAlike()
     {
         for (int i = 0; i < 50; ++i) {
-            const auto lightness = [](double place) { return contrast(mapColor(ColorMap::Diverging, place), Qt::black); };
+            const auto lightness = [](double place) {
+                return contrast(mapColor(ColorMap::Diverging, place), Qt::black);
+            };
             QVERIFY(lightness(0.5 - i / 100.0) > lightness(0.5 - (i + 1) / 100.0));
             QVERIFY(lightness(0.5 + i / 100.0) > lightness(0.5 + (i + 1) / 100.0));
         }

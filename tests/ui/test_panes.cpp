@@ -16,7 +16,7 @@ using namespace flextron::ui;
 
 namespace {
 constexpr int kLongMs = 20'000;
-}
+} // namespace
 
 class PanesTest final : public QObject {
     Q_OBJECT
@@ -171,7 +171,8 @@ private slots:
         QTRY_VERIFY(comparison_->pane(*pin).complete());
         const Trace& branch = comparison_->pane(*pin).trace;
         for (int i = 0; i < at; ++i)
-            QCOMPARE(branch.records[static_cast<std::size_t>(i)].id, full.trace.records[static_cast<std::size_t>(i)].id);
+            QCOMPARE(branch.records[static_cast<std::size_t>(i)].id,
+                     full.trace.records[static_cast<std::size_t>(i)].id);
         QCOMPARE(branch.records[static_cast<std::size_t>(at)].id, other);
         QVERIFY(branch.records[static_cast<std::size_t>(at)].given);
         QVERIFY(static_cast<int>(branch.records.size()) > at + 1);
@@ -215,7 +216,8 @@ private slots:
         QTRY_VERIFY(comparison_->pane(PaneSlot::Live).complete());
         QCOMPARE(comparison_->pane(PaneSlot::Live).timing.new_tokens, 0);
         runToEnd();
-        QVERIFY(comparison_->pane(PaneSlot::Live).state == PaneState::Failed); // as a prompt it is too long, and says so
+        QVERIFY(comparison_->pane(PaneSlot::Live).state ==
+                PaneState::Failed); // as a prompt it is too long, and says so
     }
 
     void theLastWayOfRunningIsWhatASliderRepeats()

@@ -109,7 +109,14 @@ private:
         }
         QAction* action = actions.at(pick(static_cast<int>(actions.size())));
         trail_ += action->text();
+        // A file dialog with a loop of its own would wait for a person for ever.
+        bool triggering = true;
+        QTimer::singleShot(0, this, [&triggering] {
+            if (triggering && QApplication::activeModalWidget()) QApplication::activeModalWidget()->close();
+        });
         action->trigger();
+        triggering = false;
+        QCoreApplication::processEvents(); // the timer is over before its flag is
     }
 
     void dragSlider()
