@@ -17,9 +17,9 @@ struct MemoryBandwidth {
     std::uint64_t sum = 0; ///< of the 64-bit words read; word i holds i + 1
 };
 
-/// Every thread reads its own part of one buffer, from first word to last, all at once. `bytes` 0: four times the
-/// last-level cache, between 256 MiB and 1 GiB, and at most a quarter of the memory that is free. OutOfMemory when that
-/// is not to be had; Cancelled between reads.
+/// All threads read one buffer together, each the next part that nobody has taken. `bytes` 0: four times the last-level
+/// cache, between 256 MiB and 1 GiB, and at most a quarter of the memory that is free. OutOfMemory when that is not to
+/// be had; Cancelled between reads.
 Result<MemoryBandwidth> measureMemoryBandwidth(int threads, int repeats = 7, std::int64_t bytes = 0,
                                                const CancelToken& cancel = {});
 

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <numeric>
@@ -20,10 +19,9 @@
 #include <thread>
 #include <vector>
 
+#include "engine/base/memory_bandwidth_p.h"
 #include "engine/base/system.h"
 #include "engine/compute/decode/kernels_p.h"
-#include "engine/compute/decode/memory_p.h"
-#include "engine/compute/decode/thread_pool_p.h"
 #include "engine/compute/decode_backend.h"
 #include "engine/model/cost.h"
 
@@ -151,23 +149,6 @@ void onThreads(int threads, const std::function<void(int)>& body)
     for (std::thread& other : others) other.join();
 }
 
-/// Milliseconds to read `bytes`, by threads that are awake already.
-double plainRead(decode::ThreadPool& pool, const decode::Memory& memory, std::size_t bytes)
-{
-    const int parts = 8 * pool.threads();
-    const std::size_t part = bytes / static_cast<std::size_t>(parts) / 64 * 8; // words
-    const auto start = Clock::now();
-    pool.forEach(parts, [&](int index, int) {
-        const auto* words = memory.as<std::uint64_t>() + static_cast<std::size_t>(index) * part;
-        std::uint64_t sums[8] = {};
-        for (std::size_t i = 0; i + 8 <= part; i += 8)
-            for (std::size_t j = 0; j < 8; ++j) sums[j] ^= words[i + j];
-        volatile std::uint64_t kept = sums[0] ^ sums[1] ^ sums[2] ^ sums[3] ^ sums[4] ^ sums[5] ^ sums[6] ^ sums[7];
-        (void)kept;
-    });
-    return millisecondsSince(start);
-}
-
 /// FLOPs a second of the widest product on data that stays in the core.
 double peakFlops(int threads)
 {
@@ -175,7 +156,7 @@ double peakFlops(int threads)
     constexpr int kInputs = 256, kTimes = 2000;
     const auto start = Clock::now();
     onThreads(threads, [&](int) {
-        const decode::Memory panel(decode::panelBytes(decode::PanelType::Float32, kInputs));
+        const Memory panel(decode::panelBytes(decode::PanelType::Float32, kInputs));
         std::vector<float> a(static_cast<std::size_t>(kInputs * kernels.tile_rows), 1.0f);
         std::vector<float> c(static_cast<std::size_t>(kernels.tile_rows * decode::kPanel));
         decode::PanelProduct product;
@@ -312,12 +293,11 @@ public:
         Trial switching(backend_, {fixed(full)}, KvRule::All);
 
         const std::int64_t bytes = costOf(full, config_, cost_).bytes();
-        const decode::Memory memory = touched(static_cast<std::size_t>(bytes));
-        decode::ThreadPool pool(threads_);
+        MemoryReader memory(threads_, bytes);
         std::vector<double> reads, peaks;
         for (int round = 0; round < options_.rounds; ++round) {
             for (int i = small_ ? 0 : 3; i < 4; ++i) { // like sample()
-                const double time = plainRead(pool, memory, static_cast<std::size_t>(bytes));
+                const double time = 1e3 * memory.read();
                 if (i == 3) reads.push_back(time);
             }
             for (Trial& trial : subnets) sample(trial);
@@ -386,12 +366,6 @@ private:
         }
     }
 
-    static decode::Memory touched(std::size_t bytes)
-    {
-        decode::Memory memory(bytes);
-        std::memset(memory.data(), 1, bytes);
-        return memory;
-    }
     static double gigabytes(std::int64_t bytes, double milliseconds) { return double(bytes) / milliseconds * 1e-6; }
     static double mean(const std::vector<double>& values)
     {

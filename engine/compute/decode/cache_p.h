@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "engine/base/memory_p.h"
 #include "engine/compute/backend.h"
-#include "engine/compute/decode/memory_p.h"
 #include "engine/compute/decode/weights_p.h"
 
 namespace flextron::decode {

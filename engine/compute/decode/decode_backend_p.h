@@ -4,8 +4,8 @@
 #include <mutex>
 #include <string>
 
+#include "engine/base/thread_pool_p.h"
 #include "engine/compute/decode/kernels_p.h"
-#include "engine/compute/decode/thread_pool_p.h"
 #include "engine/compute/decode/weights_p.h"
 #include "engine/compute/decode/workspace_p.h"
 #include "engine/compute/decode_backend.h"
@@ -33,7 +33,7 @@ private:
     const decode::Kernels& kernels_;
     // What a step works in. The weights are immutable; this is not, hence one step at a time.
     mutable std::mutex mutex_;
-    mutable decode::ThreadPool pool_;
+    mutable ThreadPool pool_;
     mutable decode::Workspace workspace_;
     decode::DecodeWeights weights_;
 };

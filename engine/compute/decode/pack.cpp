@@ -5,8 +5,8 @@
 #include <string>
 
 #include "engine/base/half.h"
+#include "engine/base/thread_pool_p.h"
 #include "engine/compute/decode/panel_pack_p.h"
-#include "engine/compute/decode/thread_pool_p.h"
 #include "engine/compute/decode/weights_p.h"
 #include "engine/compute/rope_p.h"
 #include "engine/model/tensor.h"

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "engine/base/memory_p.h"
 #include "engine/compute/decode/kernels_p.h"
-#include "engine/compute/decode/memory_p.h"
 #include "engine/model/config.h"
 #include "engine/routing/routers.h"
 

@@ -9,8 +9,8 @@
 #include <span>
 
 #include "engine/base/cancellation.h"
+#include "engine/base/thread_pool_p.h"
 #include "engine/compute/decode/kernels_p.h"
-#include "engine/compute/decode/thread_pool_p.h"
 #include "engine/compute/decode/weights_p.h"
 #include "engine/compute/decode/workspace_p.h"
 #include "engine/routing/overrides.h"

@@ -16,15 +16,17 @@
 #include <vector>
 
 #include "engine/base/cancellation.h"
+#include "engine/base/memory_p.h"
 #include "engine/base/progress.h"
 #include "engine/compute/decode/kernels_p.h"
-#include "engine/compute/decode/memory_p.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/config.h"
 
-namespace flextron::decode {
-
+namespace flextron {
 class ThreadPool;
+} // namespace flextron
+
+namespace flextron::decode {
 
 /// Sizes that follow from the configuration, the same in every layer.
 struct Shape {

@@ -1,4 +1,4 @@
-#include "engine/compute/decode/thread_pool_p.h"
+#include "engine/base/thread_pool_p.h"
 
 #include <chrono>
 
@@ -6,7 +6,7 @@
 #include <immintrin.h>
 #endif
 
-namespace flextron::decode {
+namespace flextron {
 namespace {
 
 /// Longer than the pause between two parts of a step and than the sampling of a token; far shorter than a frame of the
@@ -46,7 +46,7 @@ void ThreadPool::run(int items, Task task, const void* context)
         for (int i = 0; i < items; ++i) task(context, i, 0);
         return;
     }
-    items_ = items;
+    items_.store(items, std::memory_order_relaxed);
     task_ = task;
     context_ = context;
     next_.store(0, std::memory_order_relaxed);
@@ -70,7 +70,7 @@ void ThreadPool::run(int items, Task task, const void* context)
 
 void ThreadPool::takeItems(int thread)
 {
-    for (int item = next_.fetch_add(1, std::memory_order_relaxed); item < items_;
+    for (int item = next_.fetch_add(1, std::memory_order_relaxed); item < items_.load(std::memory_order_relaxed);
          item = next_.fetch_add(1, std::memory_order_relaxed))
         task_(context_, item, thread);
 }
@@ -109,4 +109,4 @@ bool ThreadPool::await(std::uint64_t seen)
     return !stop_.load();
 }
 
-} // namespace flextron::decode
+} // namespace flextron

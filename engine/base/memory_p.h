@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace flextron::decode {
+namespace flextron {
 
 class Memory {
 public:
@@ -39,4 +39,4 @@ template <std::integral T> constexpr T roundUp(T value, int multiple)
     return (value + m - 1) / m * m;
 }
 
-} // namespace flextron::decode
+} // namespace flextron

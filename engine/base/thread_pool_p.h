@@ -1,4 +1,4 @@
-// The few threads of a decode step: started once, awake while there is work every few microseconds, asleep otherwise.
+// A few threads for work that comes every few microseconds: started once, awake while it comes, asleep otherwise.
 #pragma once
 
 #include <atomic>
@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace flextron::decode {
+namespace flextron {
 
 /// Items are taken from a counter by whoever is free, so a thread that another program holds up delays nobody: one
 /// that has not begun when the work is done is not waited for. Nothing that is computed may depend on who took what.
@@ -33,6 +33,9 @@ public:
             &body);
     }
 
+    /// For a body: items from `items` on need not be done. Those that were taken already are.
+    void endAt(int items) { items_.store(items, std::memory_order_relaxed); }
+
 private:
     using Task = void (*)(const void* context, int item, int thread);
     void run(int items, Task task, const void* context);
@@ -46,7 +49,7 @@ private:
     static constexpr std::uint64_t kRound = 0x20000;
     alignas(64) std::atomic<std::uint64_t> gate_{0};
     alignas(64) std::atomic<int> next_{0};
-    alignas(64) int items_ = 0; // written while the gate is closed and empty
+    alignas(64) std::atomic<int> items_{0}; // these three are set while the gate is closed and empty
     Task task_ = nullptr;
     const void* context_ = nullptr;
 
@@ -57,4 +60,4 @@ private:
     std::vector<std::thread> workers_;
 };
 
-} // namespace flextron::decode
+} // namespace flextron

@@ -1,11 +1,11 @@
-#include "engine/compute/decode/memory_p.h"
+#include "engine/base/memory_p.h"
 
 #include <sys/mman.h>
 
 #include <cstdint>
 #include <new>
 
-namespace flextron::decode {
+namespace flextron {
 
 namespace {
 constexpr std::size_t kLargePage = std::size_t{2} << 20;
@@ -35,4 +35,4 @@ Memory::~Memory()
     if (data_) munmap(data_, bytes_);
 }
 
-} // namespace flextron::decode
+} // namespace flextron
