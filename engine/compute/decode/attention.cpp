@@ -17,18 +17,32 @@ void Step::attentionBlock(int layer)
     int groups = 0;
     for (const Row& row : w.rows)
         groups = std::max(groups, w.panes[static_cast<std::size_t>(row.pane)].cache->groups(layer));
-    if (groups == 0) return;
+    const bool choosing = choosesMeanwhile();
+    if (groups == 0) {
+        if (choosing) chooseMeanwhile(layer, SubBlock::Attention, w.scratch.front());
+        return;
+    }
 
-    w.tiles.arrange(w.widths, sliceRows(), kernels_.tile_rows, /*keep_idle=*/true);
-    const float* input = interleave();
-    const int heads = w.tiles.widest();
+    // Keys and values come first: they do not depend on how many heads are wanted.
+    RowTiles& rows = choosing ? w.whole : w.tiles;
+    rows.arrange(w.widths, sliceRows(), kernels_.tile_rows, /*keep_idle=*/true);
+    const float* input = interleave(rows);
+    const int first = choosing ? 1 : 0;
     const int at_once = queryHeadsAtOnce();
-    const int parts = (heads + at_once - 1) / at_once;
-    pool_.forEach(parts + groups, [&](int item, int thread) {
+    const auto parts = [&](int heads) { return (heads + at_once - 1) / at_once; };
+    pool_.forEach(first + groups + parts(rows.widest()), [&](int item, int thread) {
         ThreadScratch& scratch = w.scratch[static_cast<std::size_t>(thread)];
-        if (item >= parts) return projectKeysValues(layer, item - parts, input, scratch);
-        projectQueries(layer, item * at_once, std::min(at_once, heads - item * at_once), input, scratch);
+        if (item < first) {
+            chooseMeanwhile(layer, SubBlock::Attention, scratch);
+            return pool_.endAt(first + groups + parts(w.tiles.widest()));
+        }
+        if (item < first + groups) return projectKeysValues(layer, item - first, rows, input, scratch);
+        if (choosing) awaitChoice();
+        const int head = (item - first - groups) * at_once;
+        if (head < w.tiles.widest())
+            projectQueries(layer, head, std::min(at_once, w.tiles.widest() - head), input, scratch);
     });
+    const int heads = w.tiles.widest();
     if (heads == 0) return;
 
     listUnits();
@@ -67,8 +81,8 @@ void Step::projectQueries(int layer, int head, int count, const float* input, Th
                               static_cast<std::size_t>(head % shape_.heads_per_group * shape_.head_panels) *
                                   shape_.input_panel;
     const std::size_t apart = count == 2 && shape_.heads_per_group == 1 ? shape_.group_bytes : shape_.input_panel;
-    multiplyInputs(panels, count * shape_.head_panels, apart, input, tiles.countAbove(head, 0, sliceRows()), scratch,
-                   [&](const RowTiles::Tile& tile, int i, const float* c) {
+    multiplyInputs(tiles, panels, count * shape_.head_panels, apart, input, tiles.countAbove(head, 0, sliceRows()),
+                   scratch, [&](const RowTiles::Tile& tile, int i, const float* c) {
                        const int row = tiles.row(tile.first + i);
                        for (int h = head; h < std::min(head + count, tiles.width(tile.first + i)); ++h, c += kPanel) {
                            float* q = queries(layer, row, h);
@@ -90,19 +104,19 @@ float* Step::queries(int layer, int row, int head) const
 }
 
 /// How many rows, in the order of the tiles, it takes to reach the last whose cache holds this group.
-int Step::rowsWithKeys(int layer, int group) const
+int Step::rowsWithKeys(int layer, int group, const RowTiles& tiles) const
 {
     const Workspace& w = workspace_;
     int used = sliceRows();
     while (used > 0) {
-        const Row& row = w.rows[static_cast<std::size_t>(w.tiles.row(used - 1))];
+        const Row& row = w.rows[static_cast<std::size_t>(tiles.row(used - 1))];
         if (w.panes[static_cast<std::size_t>(row.pane)].cache->groups(layer) > group) break;
         --used;
     }
     return used;
 }
 
-void Step::projectKeysValues(int layer, int group, const float* input, ThreadScratch& scratch)
+void Step::projectKeysValues(int layer, int group, const RowTiles& tiles, const float* input, ThreadScratch& scratch)
 {
     const Workspace& w = workspace_;
     const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
@@ -112,9 +126,9 @@ void Step::projectKeysValues(int layer, int group, const float* input, ThreadScr
         for (int j = 0; j < dh; ++j) to[j] += bias[static_cast<std::size_t>(group * dh + j)];
     };
     const std::byte* panels = weights.kv + static_cast<std::size_t>(group) * shape_.kv_bytes;
-    multiplyInputs(panels, 2 * shape_.head_panels, shape_.input_panel, input, rowsWithKeys(layer, group), scratch,
-                   [&](const RowTiles::Tile& tile, int i, float* c) {
-                       const int r = w.tiles.row(tile.first + i);
+    multiplyInputs(tiles, panels, 2 * shape_.head_panels, shape_.input_panel, input, rowsWithKeys(layer, group, tiles),
+                   scratch, [&](const RowTiles::Tile& tile, int i, float* c) {
+                       const int r = tiles.row(tile.first + i);
                        const Row& row = w.rows[static_cast<std::size_t>(r)];
                        DecodeCache& cache = *w.panes[static_cast<std::size_t>(row.pane)].cache;
                        if (cache.groups(layer) <= group) return;

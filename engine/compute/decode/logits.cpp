@@ -30,15 +30,15 @@ void Step::takeLogits()
     pool_.forEach(sliceRows(), normaliseRow);
     w.tiles.arrange(w.widths, sliceRows(), kernels_.tile_rows, /*keep_idle=*/false);
     if (w.tiles.tiles().empty()) return;
-    const float* input = interleave();
+    const float* input = interleave(w.tiles);
 
     constexpr int kStrip = 4;
     pool_.forEach((shape_.vocab_panels + kStrip - 1) / kStrip, [&](int item, int thread) {
         const int first = item * kStrip;
         const int panels = std::min(kStrip, shape_.vocab_panels - first);
         const int columns = std::min(panels * kPanel, shape_.vocab - first * kPanel);
-        multiplyInputs(weights_.head + static_cast<std::size_t>(first) * shape_.input_panel, panels, shape_.input_panel,
-                       input, sliceRows(), w.scratch[static_cast<std::size_t>(thread)],
+        multiplyInputs(w.tiles, weights_.head + static_cast<std::size_t>(first) * shape_.input_panel, panels,
+                       shape_.input_panel, input, sliceRows(), w.scratch[static_cast<std::size_t>(thread)],
                        [&](const RowTiles::Tile& tile, int i, const float* c) {
                            const int row = w.tiles.row(tile.first + i);
                            std::copy_n(c, columns, place(w.rows[static_cast<std::size_t>(row)]) + first * kPanel);

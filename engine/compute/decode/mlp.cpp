@@ -46,13 +46,26 @@ void Step::mlpBlock(int layer)
                                       [&](const Pane& pane) { return idle(pane, layer, /*mlp=*/true); });
     if (all_idle || weights.sizes.intermediate_size == 0) return;
     normaliseAndChoose(layer, SubBlock::Mlp);
-    w.tiles.arrange(w.widths, sliceRows(), kernels_.tile_rows, /*keep_idle=*/false);
-    const int blocks = roundUp(w.tiles.widest(), kPanel) / kPanel;
-    if (blocks == 0) return;
-    const float* input = interleave();
-    pool_.forEach(blocks, [&](int block, int thread) {
-        activateBlock(layer, block, input, w.scratch[static_cast<std::size_t>(thread)]);
+    const bool choosing = choosesMeanwhile();
+    RowTiles& rows = choosing ? w.whole : w.tiles;
+    rows.arrange(w.widths, sliceRows(), kernels_.tile_rows, /*keep_idle=*/false);
+    const float* input = interleave(rows);
+    const auto blocksOf = [](int width) { return roundUp(width, kPanel) / kPanel; };
+    const int first = choosing ? 1 : 0;
+    // Blocks that every choice has are computed while it is made.
+    const int certain = choosing ? std::min(narrowestMlp(), rows.widest()) / kPanel : 0;
+    pool_.forEach(first + blocksOf(rows.widest()), [&](int item, int thread) {
+        ThreadScratch& scratch = w.scratch[static_cast<std::size_t>(thread)];
+        if (item < first) {
+            chooseMeanwhile(layer, SubBlock::Mlp, scratch);
+            return pool_.endAt(first + blocksOf(w.tiles.widest()));
+        }
+        const int block = item - first;
+        if (block < certain) return activateBlock(layer, block, rows, input, scratch);
+        if (choosing) awaitChoice();
+        if (block < blocksOf(w.tiles.widest())) activateBlock(layer, block, w.tiles, input, scratch);
     });
+    if (w.tiles.widest() == 0) return;
 
     BackProjection back;
     back.panels = weights.blocks + (shape_.gated ? 2 : 1) * shape_.input_panel;
@@ -67,19 +80,19 @@ void Step::mlpBlock(int layer)
 
 /// 32 neurons of every row that has them. A row whose width ends within the block gets zeros from there on: what is
 /// not in the sub-network adds nothing.
-void Step::activateBlock(int layer, int block, const float* input, ThreadScratch& scratch)
+void Step::activateBlock(int layer, int block, const RowTiles& tiles, const float* input, ThreadScratch& scratch)
 {
     Workspace& w = workspace_;
     const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
     const int first = block * kPanel;
-    const int used = w.tiles.countAbove(first, 0, sliceRows());
+    const int used = tiles.countAbove(first, 0, sliceRows());
     const int inputs = roundUp(weights.sizes.intermediate_size, kPanel);
-    multiplyInputs(weights.blocks + static_cast<std::size_t>(block) * shape_.block_bytes, shape_.gated ? 2 : 1,
+    multiplyInputs(tiles, weights.blocks + static_cast<std::size_t>(block) * shape_.block_bytes, shape_.gated ? 2 : 1,
                    shape_.input_panel, input, used, scratch, [&](const RowTiles::Tile& tile, int i, float* c) {
                        kernels_.activate(gateOf(config_.hidden_act), shape_.gated ? c : nullptr,
                                          biasAt(weights.gate_bias, first), shape_.gated ? c + kPanel : c,
                                          biasAt(weights.up_bias, first), kPanel, c);
-                       const int exist = std::min(kPanel, w.tiles.width(tile.first + i) - first);
+                       const int exist = std::min(kPanel, tiles.width(tile.first + i) - first);
                        float* to = RowTiles::at(w.inner.data(), tile, inputs, i, first);
                        for (int j = 0; j < kPanel; ++j, to += tile.stride) *to = j < exist ? c[j] : 0.0f;
                    });

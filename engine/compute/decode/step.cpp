@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <thread>
 
 namespace flextron::decode {
 namespace {
@@ -185,7 +186,7 @@ bool Step::idle(const Pane& pane, int layer, bool mlp) const
     return mlp ? plan.subnet.mlp[l] == 0 : plan.subnet.heads[l] == 0 && pane.cache->groups(layer) == 0;
 }
 
-/// h and widths of every row.
+/// h and widths of every row. Where a width is chosen meanwhile, it stands for all there is until then.
 void Step::normaliseAndChoose(int layer, SubBlock block)
 {
     Workspace& w = workspace_;
@@ -193,15 +194,48 @@ void Step::normaliseAndChoose(int layer, SubBlock block)
     const bool mlp = block == SubBlock::Mlp;
     const std::vector<float>& norm = mlp ? weights.mlp_norm : weights.attention_norm;
     const std::vector<float>& bias = mlp ? weights.mlp_norm_bias : weights.attention_norm_bias;
+    const bool meanwhile = choosesMeanwhile();
+    w.chosen.store(false, std::memory_order_relaxed);
     const auto normaliseRow = [&](int r, int thread) {
         float* h = hidden(w.h, r);
         kernels_.norm(hidden(w.x, r), norm.data(), bias.empty() ? nullptr : bias.data(),
                       static_cast<float>(config_.norm_eps), shape_.hidden, h);
-        w.widths[static_cast<std::size_t>(r)] = chooseWidth(w.rows[static_cast<std::size_t>(r)], layer, block, h,
-                                                            w.scratch[static_cast<std::size_t>(thread)]);
+        const Row& row = w.rows[static_cast<std::size_t>(r)];
+        w.widths[static_cast<std::size_t>(r)] = meanwhile ? most(row, layer, block)
+                                                          : chooseWidth(row, layer, block, h,
+                                                                        w.scratch[static_cast<std::size_t>(thread)]);
     };
     if (sliceRows() > kFewRows) return pool_.forEach(sliceRows(), normaliseRow);
     for (int r = 0; r < sliceRows(); ++r) normaliseRow(r, 0);
+}
+
+/// A token alone chooses its width as the first item of a round, beside what does not depend on it; what does comes
+/// last in that round and waits. Several are put in order of width before anything is read for them.
+bool Step::choosesMeanwhile() const
+{
+    return sliceRows() == 1 && workspace_.panes[static_cast<std::size_t>(workspace_.rows.front().pane)].routers;
+}
+
+void Step::chooseMeanwhile(int layer, SubBlock block, ThreadScratch& scratch)
+{
+    Workspace& w = workspace_;
+    w.widths.front() = chooseWidth(w.rows.front(), layer, block, w.h.data(), scratch);
+    w.tiles.arrange(w.widths, 1, kernels_.tile_rows, /*keep_idle=*/block == SubBlock::Attention);
+    w.chosen.store(true, std::memory_order_release);
+}
+
+/// Whoever waits here took a later item than the one that chooses, which waits for nothing.
+void Step::awaitChoice() const
+{
+    while (!workspace_.chosen.load(std::memory_order_acquire)) std::this_thread::yield();
+}
+
+/// The width of a layer as far as a row can use it.
+int Step::most(const Row& row, int layer, SubBlock block) const
+{
+    const auto l = static_cast<std::size_t>(layer);
+    return block == SubBlock::Mlp ? config_.layers[l].intermediate_size
+                                  : workspace_.panes[static_cast<std::size_t>(row.pane)].cache->heads()[l];
 }
 
 /// In the order of strength that WidthPlan gives; recorded in the pane's output.
@@ -222,21 +256,20 @@ int Step::chooseWidth(const Row& row, int layer, SubBlock block, const float* h,
     if (plan.overrides)
         if (const auto forced = plan.overrides->find(row.position, layer, block)) width = *forced;
     // A choice set may be wider than a layer of a model whose layers differ.
-    const int most = mlp ? config_.layers[l].intermediate_size : pane.cache->heads()[l];
-    width = std::clamp(width, 0, most);
+    width = std::clamp(width, 0, most(row, layer, block));
     (mlp ? pane.output->mlp : pane.output->heads)[cell(row, layer)] = width;
     return width;
 }
 
-/// h in tiles of the order at hand.
-const float* Step::interleave()
+/// h in tiles of this order.
+const float* Step::interleave(const RowTiles& tiles)
 {
     Workspace& w = workspace_;
     if (sliceRows() == 1) return w.h.data();
-    pool_.forEach(static_cast<int>(w.tiles.tiles().size()), [&](int item, int) {
-        const RowTiles::Tile& tile = w.tiles.tiles()[static_cast<std::size_t>(item)];
+    pool_.forEach(static_cast<int>(tiles.tiles().size()), [&](int item, int) {
+        const RowTiles::Tile& tile = tiles.tiles()[static_cast<std::size_t>(item)];
         for (int i = 0; i < tile.rows; ++i) {
-            const float* h = hidden(w.h, w.tiles.row(tile.first + i));
+            const float* h = hidden(w.h, tiles.row(tile.first + i));
             float* to = RowTiles::at(w.input.data(), tile, shape_.hidden, i, 0);
             for (int k = 0; k < shape_.hidden; ++k, to += tile.stride) *to = h[k];
         }

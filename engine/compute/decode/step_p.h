@@ -41,22 +41,32 @@ private:
     // Widths (step.cpp)
     [[nodiscard]] bool idle(const Pane& pane, int layer, bool mlp) const;
     void normaliseAndChoose(int layer, SubBlock block);
+    [[nodiscard]] bool choosesMeanwhile() const;
+    void chooseMeanwhile(int layer, SubBlock block, ThreadScratch& scratch);
+    void awaitChoice() const;
+    [[nodiscard]] int most(const Row& row, int layer, SubBlock block) const;
     int chooseWidth(const Row& row, int layer, SubBlock block, const float* h, ThreadScratch& scratch);
-    const float* interleave();
+    const float* interleave(const RowTiles& tiles);
 
     // Attention (attention.cpp)
     void attentionBlock(int layer);
     [[nodiscard]] int queryHeadsAtOnce() const;
     void projectQueries(int layer, int head, int count, const float* input, ThreadScratch& scratch);
-    void projectKeysValues(int layer, int group, const float* input, ThreadScratch& scratch);
+    void projectKeysValues(int layer, int group, const RowTiles& tiles, const float* input, ThreadScratch& scratch);
     void listUnits();
     void attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch);
-    [[nodiscard]] int rowsWithKeys(int layer, int group) const;
+    [[nodiscard]] int rowsWithKeys(int layer, int group, const RowTiles& tiles) const;
     [[nodiscard]] float* queries(int layer, int row, int head) const;
 
     // MLP, and what it shares with attention (mlp.cpp)
     void mlpBlock(int layer);
-    void activateBlock(int layer, int block, const float* input, ThreadScratch& scratch);
+    /// Of the choices of the only row's routers.
+    [[nodiscard]] int narrowestMlp() const
+    {
+        const Pane& pane = workspace_.panes[static_cast<std::size_t>(workspace_.rows.front().pane)];
+        return pane.routers->routers()->choices.mlp_int_list.front();
+    }
+    void activateBlock(int layer, int block, const RowTiles& tiles, const float* input, ThreadScratch& scratch);
     /// The projection back to the residual stream: inputs in segments of `width_step` units of width each.
     struct BackProjection {
         const std::byte* panels = nullptr;
@@ -77,8 +87,8 @@ private:
     /// The product of the normalised inputs of the first `used` rows with panels of d inputs, so many bytes apart; then
     /// each(tile, i, c) for every row i of every tile, c being its results.
     template <class Each>
-    void multiplyInputs(const std::byte* panels, int panel_count, std::size_t apart, const float* input, int used,
-                        ThreadScratch& scratch, Each each) const
+    void multiplyInputs(const RowTiles& tiles, const std::byte* panels, int panel_count, std::size_t apart,
+                        const float* input, int used, ThreadScratch& scratch, Each each) const
     {
         PanelProduct product;
         product.panels = panels;
@@ -87,7 +97,7 @@ private:
         product.segment_length = shape_.hidden;
         product.c = scratch.c.data();
         product.c_stride = static_cast<std::size_t>(panel_count * kPanel);
-        for (const RowTiles::Tile& tile : workspace_.tiles.tiles()) {
+        for (const RowTiles::Tile& tile : tiles.tiles()) {
             product.rows = std::clamp(used - tile.first, 0, tile.rows);
             if (product.rows == 0) return;
             product.a = input + tile.begin * static_cast<std::size_t>(shape_.hidden);

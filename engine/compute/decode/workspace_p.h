@@ -1,6 +1,7 @@
 // Everything a step writes to besides caches and outputs. Grows to the largest step seen and is then reused.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -58,6 +59,8 @@ struct Workspace {
     std::vector<Row> rows;   ///< of the slice at hand
     std::vector<int> widths; ///< [row] of the sub-block at hand
     RowTiles tiles;
+    RowTiles whole;                   ///< of a row whose width is being chosen, as if it were the layer's own
+    std::atomic<bool> chosen = false; ///< the width of that row is known, and `tiles` is arranged
     std::vector<AttentionUnit> units;
     std::vector<float> x;               ///< [row][d] the residual stream
     std::vector<float> h;               ///< [row][d] normalised
