@@ -29,7 +29,18 @@ struct Check {
     bool dynamic = false; ///< dynamic routers at work, their choices overridden; K/V of every group
     double predicted_ms = 0;
     double measured_ms = 0;
-    [[nodiscard]] double error() const { return std::abs(predicted_ms - measured_ms) / measured_ms; }
+    /// `pace`: what the machine takes now over what it took when the table was measured.
+    [[nodiscard]] double error(double pace = 1) const
+    {
+        return std::abs(pace * predicted_ms - measured_ms) / measured_ms;
+    }
+};
+
+struct Checks {
+    std::vector<Check> checks;
+    /// Of the full model, measured in the same rounds, over its time in the table: other programs and other guests of
+    /// the same host change what a step takes from one moment to the next.
+    double pace = 1;
 };
 
 WidthPlan fixedPlan(SubNetwork subnet)
@@ -66,8 +77,7 @@ WidthPlan routedAt(const SubNetwork& subnet, std::shared_ptr<const Routers> rout
     return {subnet, std::move(routers), 1.0, std::move(forced)};
 }
 
-std::vector<Check> checkTable(Console& console, const LoadedModel& model, const LatencyTable& table,
-                              const Options& options)
+Checks checkTable(Console& console, const LoadedModel& model, const LatencyTable& table, const Options& options)
 {
     auto routers = model.routers && model.routers->dynamic()
                        ? model.routers
@@ -84,9 +94,11 @@ std::vector<Check> checkTable(Console& console, const LoadedModel& model, const 
                                 options.context, kv, 1, options.run.seed, console.cancel());
         }
     }
+    const SubNetwork full = fullSubNetwork(model.config());
+    timers.emplace_back(*model.backend, full, options.context, KvRule::All, 1, options.run.seed, console.cancel());
     const auto measured = medianStepMs(timers, options.thorough ? 41 : 15, console, "checking random sub-networks");
     for (std::size_t index = 0; index < checks.size(); ++index) checks[index].measured_ms = measured[index];
-    return checks;
+    return {std::move(checks), measured.back() / table.predictMs(full, options.context, KvRule::All)};
 }
 
 /// How far prediction and measurement are apart.
@@ -94,14 +106,14 @@ struct TableError {
     double mean = 0;
     double max = 0;
 };
-TableError errorOf(const std::vector<Check>& checks, bool dynamic)
+TableError errorOf(const std::vector<Check>& checks, bool dynamic, double pace)
 {
     TableError error;
     double count = 0;
     for (const Check& check : checks) {
         if (check.dynamic != dynamic) continue;
-        error.mean += check.error();
-        error.max = std::max(error.max, check.error());
+        error.mean += check.error(pace);
+        error.max = std::max(error.max, check.error(pace));
         ++count;
     }
     error.mean /= std::max(1.0, count);
@@ -144,7 +156,7 @@ int run(Console& console, const Options& options)
     writeLatencyTable(file, table).orThrow();
     console.clearProgress();
 
-    const auto checks = checkTable(console, model, table, options);
+    const auto [checks, pace] = checkTable(console, model, table, options);
     Json check_rows = Json::array();
     std::string text = table.device + ", " + model.backend->description() + "\n" + file.string() + "\n" +
                        std::to_string(table.mlp_widths.size()) + " MLP widths, " +
@@ -171,14 +183,20 @@ int run(Console& console, const Options& options)
     }
     Json errors = {{"mean", nullptr}, {"max", nullptr}};
     if (!checks.empty()) {
-        const TableError fixed = errorOf(checks, false), routed = errorOf(checks, true);
+        const TableError fixed = errorOf(checks, false, 1), routed = errorOf(checks, true, 1);
         errors = {{"mean", (fixed.mean + routed.mean) / 2},
                   {"max", std::max(fixed.max, routed.max)},
                   {"static", {{"mean", fixed.mean}, {"max", fixed.max}}},
                   {"dynamic", {{"mean", routed.mean}, {"max", routed.max}}}};
-        for (const auto& [name, error] : {std::pair{"static", fixed}, std::pair{"dynamic", routed}})
-            text += std::string("error, ") + name + ": mean " + fixedText(100 * error.mean, 1) + " %, largest " +
-                    fixedText(100 * error.max, 1) + " %\n";
+        for (const bool dynamic : {false, true}) {
+            const TableError& error = dynamic ? routed : fixed;
+            const TableError at_pace = errorOf(checks, dynamic, pace);
+            text += std::string("error, ") + (dynamic ? "dynamic" : "static") + ": mean " +
+                    fixedText(100 * error.mean, 1) + " %, largest " + fixedText(100 * error.max, 1) +
+                    " %; with the change of pace taken out: mean " + fixedText(100 * at_pace.mean, 1) + " %, largest " +
+                    fixedText(100 * at_pace.max, 1) + " %\n";
+        }
+        text += "pace: beside these the full model took " + fixedText(pace, 2) + " x its time in the table\n";
     }
     if (options.run.json)
         console.printJson({{"device", table.device},
@@ -191,6 +209,7 @@ int run(Console& console, const Options& options)
                            {"context", context},
                            {"entries", entriesDocument(table)},
                            {"checks", check_rows},
+                           {"pace", pace},
                            {"error", errors}});
     else console.print(text);
     return kDone;
