@@ -1,8 +1,9 @@
 // One step: every token of every pane is a row, and every part of the weights is read once for all rows that use it.
 //
 // A layer is a handful of rounds of the thread pool: norm and choice of widths; Q, K and V; attention; output
-// projection; norm and choice; gate and up; down. Within a round no two items write the same place, and every output
-// is one chain of sums that depends on its row alone (kernels_p.h).
+// projection; norm and choice; gate and up; down. A token alone makes its choice in the round after the norm, beside
+// what does not depend on it. Within a round no two items write the same place, and every output is one chain of sums
+// that depends on its row alone (kernels_p.h).
 #pragma once
 
 #include <algorithm>

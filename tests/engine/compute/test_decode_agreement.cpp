@@ -6,7 +6,6 @@
 #include "engine/compute/decode/decode_backend_p.h"
 #include "engine/compute/reference.h"
 #include "engine/elastic/extract.h"
-#include "engine/text/tokenizer.h"
 #include "tests/engine/compute/decode_support.h"
 
 using namespace flextron;
@@ -208,30 +207,6 @@ private slots:
             for (const float v : readText(*decode, c->ids, planOf(fullSubNetwork(c->config())), 7))
                 QVERIFY(std::isfinite(v));
         }
-    }
-
-    void int8CostsTrainedModelsLittle()
-    {
-        QFETCH_GLOBAL(QString, model);
-        if (!model.startsWith("stories")) return;
-        const auto checkpoint = Checkpoint::open(dataFolder(model.toStdString())).orThrow();
-        const auto tokenizer = openTokenizer(dataFolder(model.toStdString())).orThrow();
-        const auto ids = tokenizer
-                             ->encode("Once upon a time, there was a little girl named Lily. She loved to play outside "
-                                      "in the park. One day, she saw a big red ball. She wanted to play with it, but "
-                                      "it was too high. Her mom came and helped her. \"Thank you, mom!\" said Lily. "
-                                      "They played with the ball all day and were very happy.",
-                                      {})
-                             .orThrow();
-        const WidthPlan plan = planOf(fullSubNetwork(checkpoint->config()));
-        const auto loss = [&](WeightType type) {
-            return meanLoss(readText(*loadDecodeBackend(checkpoint, {type, KvType::Auto, 2}).orThrow(), ids, plan, 64),
-                            ids);
-        };
-        const double exact = loss(WeightType::Float32), held = loss(WeightType::Int8);
-        qInfo("%s: loss %.4f, as q8 %.4f", qPrintable(model), exact, held);
-        QVERIFY(exact < 3); // it is a text of the kind they were trained on
-        QVERIFY(held <= exact * 1.005);
     }
 
     void layersThatDiffer()
