@@ -55,6 +55,13 @@ public:
         });
     }
 
+    [[nodiscard]] GpuUse use() const
+    {
+        FlextronCudaUse use{};
+        model_->call(model_->plugin().use, &use);
+        return {use.bytes, use.launches, use.replays, use.captures, use.waits};
+    }
+
 private:
     std::shared_ptr<const Checkpoint> checkpoint_;
     std::string gpu_name_;
@@ -75,7 +82,26 @@ void refuseWhatDoesNotFit(const Checkpoint& checkpoint, WeightType type, const G
                   "end other programs that use the GPU, choose --weights bf16 or f16, or use --device cpu");
 }
 
+/// The architectures that the kernels are compiled for begin here.
+constexpr int kLeastComputeMajor = 8;
+
+void refuseOldGpu(const Gpu& gpu)
+{
+    if (gpu.compute_major >= kLeastComputeMajor) return;
+    throw Failure(ErrorCode::Unsupported,
+                  gpu.name + " has compute capability " + std::to_string(gpu.compute_major) + "." +
+                      std::to_string(gpu.compute_minor) + "; the kernels need " + std::to_string(kLeastComputeMajor) +
+                      ".0 or newer",
+                  "use --device cpu");
+}
+
 } // namespace
+
+std::optional<GpuUse> gpuUse(const Backend& backend)
+{
+    const auto* cuda = dynamic_cast<const CudaBackend*>(&backend);
+    return cuda ? std::optional(cuda->use()) : std::nullopt;
+}
 
 std::int64_t estimateCudaBytes(const Checkpoint& checkpoint, WeightType type)
 {
@@ -97,6 +123,7 @@ Result<std::shared_ptr<const Backend>> loadCudaBackend(std::shared_ptr<const Che
             throw Failure(ErrorCode::Unsupported, "the GPU holds weights as f32, f16 or bf16; q8 was asked for",
                           "choose --weights bf16, or --device cpu");
         const Gpu& chosen = gpus[static_cast<std::size_t>(gpu)];
+        refuseOldGpu(chosen);
         refuseWhatDoesNotFit(*checkpoint, resolved, chosen);
         return std::make_shared<const CudaBackend>(std::move(checkpoint), *support.plugin(), chosen, resolved, progress,
                                                    cancel);
