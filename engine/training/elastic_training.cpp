@@ -151,8 +151,9 @@ Result<StageReport> trainElastic(const std::filesystem::path& source_folder, con
         ElasticStage stage(source, elastic, teacherFor(elastic.distill_base, elastic.base, source_folder, cancel));
         const StageReport report = loop.run(stage);
         if (options.probe_steps > 0) return report;
-        writeStageResult(out, source, report, options.dtype, nullptr, elastic.base_training_tokens);
-        finishJob(loop.jobFolder(), out, source_folder);
+        writeStageResult(out, source, report, options.dtype, nullptr, elastic.base_training_tokens,
+                         metricsSoFar(loop.jobFolder(), source_folder));
+        finishJob(loop.jobFolder());
         return report;
     });
 }

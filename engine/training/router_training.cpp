@@ -69,8 +69,8 @@ StageReport runStage(const std::filesystem::path& folder, const std::filesystem:
     const StageReport report = loop.run(stage);
     if (options.probe_steps > 0) return report;
     const Routers trained = stage.exported();
-    writeStageResult(out, source, report, options.dtype, &trained, 0);
-    finishJob(loop.jobFolder(), out, folder);
+    writeStageResult(out, source, report, options.dtype, &trained, 0, metricsSoFar(loop.jobFolder(), folder));
+    finishJob(loop.jobFolder());
     return report;
 }
 

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "engine/base/files.h"
 #include "engine/base/random.h"
 #include "engine/compute/device.h"
 #include "engine/training/fast_products_p.h"
@@ -143,11 +142,7 @@ StageReport fitted(const std::filesystem::path& folder, const std::filesystem::p
     report.tokens = set.ids.numel();
     report.steps = static_cast<std::int64_t>(total);
     report.seconds = std::chrono::duration<double>(Clock::now() - started).count();
-    writeStageResult(out, source, report, options.dtype, &routers, 0);
-    std::error_code ignored;
-    if (std::filesystem::exists(folder / "metrics.jsonl", ignored))
-        metrics = readFile(folder / "metrics.jsonl").orThrow() + metrics;
-    writeFile(out / "metrics.jsonl", metrics).orThrow();
+    writeStageResult(out, source, report, options.dtype, &routers, 0, metricsSoFar({}, folder) + metrics);
     return report;
 }
 

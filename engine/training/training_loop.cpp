@@ -325,14 +325,19 @@ fs::path jobFolderFor(const TrainOptions& options, const fs::path& out)
     return clean;
 }
 
-void finishJob(const fs::path& job_folder, const fs::path& out, const fs::path& source)
+std::string metricsSoFar(const fs::path& job_folder, const fs::path& source)
 {
     std::string text;
     std::error_code ignored;
     for (const fs::path& folder : {source, job_folder})
         if (!folder.empty() && fs::exists(folder / "metrics.jsonl", ignored))
             text += readFile(folder / "metrics.jsonl").orThrow();
-    if (!text.empty()) writeFile(out / "metrics.jsonl", text).orThrow();
+    return text;
+}
+
+void finishJob(const fs::path& job_folder)
+{
+    std::error_code ignored;
     fs::remove(job_folder / "metrics.jsonl", ignored);
     fs::remove(job_folder / "state.safetensors", ignored);
     fs::remove(job_folder, ignored); // only when nothing of others is in it
