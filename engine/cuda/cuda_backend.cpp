@@ -113,16 +113,11 @@ Result<std::shared_ptr<const Backend>> loadCudaBackend(std::shared_ptr<const Che
                                                        const ProgressFn& progress, const CancelToken& cancel)
 {
     return guarded([&]() -> std::shared_ptr<const Backend> {
-        const std::vector<Gpu> gpus = support.gpus().orThrow();
-        if (gpu < 0 || gpu >= static_cast<int>(gpus.size()))
-            throw Failure(ErrorCode::Device,
-                          "GPU " + std::to_string(gpu) + " does not exist: there are " + std::to_string(gpus.size()),
-                          "count from 0: cuda:0 is the first");
+        const Gpu chosen = support.gpu(gpu).orThrow();
         const WeightType resolved = resolveWeightType(*checkpoint, type);
         if (resolved == WeightType::Int8)
             throw Failure(ErrorCode::Unsupported, "the GPU holds weights as f32, f16 or bf16; q8 was asked for",
                           "choose --weights bf16, or --device cpu");
-        const Gpu& chosen = gpus[static_cast<std::size_t>(gpu)];
         refuseOldGpu(chosen);
         refuseWhatDoesNotFit(*checkpoint, resolved, chosen);
         return std::make_shared<const CudaBackend>(std::move(checkpoint), *support.plugin(), chosen, resolved, progress,
