@@ -10,13 +10,13 @@
 
 namespace flextron {
 
-StageSource openStageSource(const std::filesystem::path& folder, const CancelToken& cancel)
+StageSource openStageSource(const std::filesystem::path& folder, const Device& device, const CancelToken& cancel)
 {
     StageSource source;
     source.checkpoint = Checkpoint::open(folder).orThrow();
     source.tokenizer = openTokenizer(folder).orThrow();
     checkVocabulary(*source.tokenizer, source.checkpoint->config().vocab_size).orThrow();
-    source.weights = loadReferenceWeights(*source.checkpoint, at::kCPU, at::kFloat, {}, cancel);
+    source.weights = loadReferenceWeights(*source.checkpoint, placeOf(device), at::kFloat, {}, cancel);
     return source;
 }
 
@@ -39,11 +39,11 @@ double Teacher::flops(const at::Tensor& ids) const
 }
 
 Teacher teacherFor(double weight, const std::filesystem::path& folder, const std::filesystem::path& source,
-                   const CancelToken& cancel)
+                   const Device& device, const CancelToken& cancel)
 {
     if (weight <= 0) return {};
     const auto checkpoint = Checkpoint::open(folder.empty() ? source : folder).orThrow();
-    return Teacher(loadReferenceWeights(*checkpoint, at::kCPU, at::kFloat, {}, cancel));
+    return Teacher(loadReferenceWeights(*checkpoint, placeOf(device), at::kFloat, {}, cancel));
 }
 
 namespace {

@@ -17,8 +17,8 @@ struct StageSource {
     ReferenceWeights weights; ///< float32, our own copy
 };
 
-/// Throws Failure as Checkpoint::open and openTokenizer.
-StageSource openStageSource(const std::filesystem::path& folder, const CancelToken& cancel);
+/// With the weights on `device`. Throws Failure as Checkpoint::open and openTokenizer.
+StageSource openStageSource(const std::filesystem::path& folder, const Device& device, const CancelToken& cancel);
 
 /// A frozen model that a stage learns from, or none.
 class Teacher {
@@ -35,7 +35,7 @@ private:
 };
 /// None where `weight` is 0; else the model in `folder`, or in `source` where that is empty.
 Teacher teacherFor(double weight, const std::filesystem::path& folder, const std::filesystem::path& source,
-                   const CancelToken& cancel);
+                   const Device& device, const CancelToken& cancel);
 
 /// Writes a trained checkpoint with its routers, if any, and metrics.jsonl: all of it or nothing, since a conversion
 /// that goes on takes a folder that is there for finished.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "engine/base/random.h"
 #include "engine/compute/device.h"
@@ -110,14 +111,16 @@ StageReport fitted(const std::filesystem::path& folder, const std::filesystem::p
         throw Failure(ErrorCode::InvalidArgument, "an option of the surrogate's fitting is out of its range",
                       "at least 1 of everything, and at most " + std::to_string(SurrogateFit::kKept) + " sub-networks");
     refuseExisting(out);
-    const FastProducts products;
+    std::optional<FastProducts> products;
+    if (!options.device.cuda) products.emplace();
     const auto started = Clock::now();
-    const StageSource source = openStageSource(folder, cancel);
+    const StageSource source = openStageSource(folder, options.device, cancel);
     const ModelConfig& config = source.checkpoint->config();
     const ChoiceSets& choices = source.checkpoint->choices();
     Routers routers = *readRouters(folder / "routers.safetensors", config, choices).orThrow();
     setThreads(options.threads);
-    const ValidationSet set = fittingSet(options, wanted.sequences, config.max_position_embeddings, source.tokenizer);
+    ValidationSet set = fittingSet(options, wanted.sequences, config.max_position_embeddings, source.tokenizer);
+    set.ids = set.ids.to(source.weights.device());
     SplitMix random = SplitMix::of(options.seed, kDraw);
     std::uint64_t done = 0;
     const auto total = static_cast<std::uint64_t>(wanted.sub_networks + wanted.held_out);

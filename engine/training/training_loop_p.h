@@ -84,6 +84,7 @@ private:
     [[nodiscard]] std::filesystem::path metricsFile() const { return job_folder_ / "metrics.jsonl"; }
 
     TrainOptions options_;
+    at::Device place_; ///< of batches and validation texts
     std::filesystem::path job_folder_;
     std::shared_ptr<const Tokenizer> tokenizer_;
     ProgressFn progress_;
