@@ -46,6 +46,13 @@ struct DrawInput {
     SamplerSettings sampler;
     int top = 0;                    ///< most probable tokens to list for every row
     std::span<const TokenId> given; ///< for each row of logits asked for: the next token, to be judged; kDraw: draw it
+
+    /// What text asks for by default, for one row: so that what is timed is what writing does.
+    static DrawInput usual()
+    {
+        static constexpr TokenId kOne[]{kDraw};
+        return {{}, 8, kOne};
+    }
 };
 
 /// What one pane reads in a step.
@@ -54,7 +61,7 @@ struct StepInput {
     std::span<const TokenId> tokens; ///< appended at cache->length(): one in decode, more in prefill; at least one
     const WidthPlan* plan = nullptr;
     LogitsWanted logits = LogitsWanted::Last;
-    std::optional<DrawInput> draw; ///< a backend that cannot draw, or not so many, gives the logits
+    std::optional<DrawInput> draw = std::nullopt; ///< a backend that cannot draw, or not so many, gives the logits
 
     /// Rows of logits asked for.
     [[nodiscard]] std::size_t logitRows() const
