@@ -47,6 +47,7 @@ DecodeTimer::DecodeTimer(const Backend& backend, WidthPlan plan, int context, Kv
     for (auto& input : inputs_) {
         input.tokens = std::span<const TokenId>(text_).last(1);
         input.logits = LogitsWanted::Last;
+        input.draw = DrawInput::usual();
     }
     stepMs(cancel); // warms up
 }

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/base/cancellation.h"
 #include "engine/base/error.h"
+#include "engine/generate/sampler.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/subnetwork.h"
 #include "engine/routing/width_plan.h"
@@ -37,18 +39,48 @@ public:
 
 enum class LogitsWanted { None, Last, All };
 
+/// A wish for tokens in place of logits, from a backend that can draw them itself (on a GPU a row of logits is dear to
+/// fetch). It draws as Distribution (engine/generate/sampler_p.h) would, the text being what the cache then holds.
+struct DrawInput {
+    static constexpr TokenId kDraw = -1;
+    SamplerSettings sampler;
+    int top = 0;                    ///< most probable tokens to list for every row
+    std::span<const TokenId> given; ///< for each row of logits asked for: the next token, to be judged; kDraw: draw it
+
+    /// What text asks for by default, for one row: so that what is timed is what writing does.
+    static DrawInput usual()
+    {
+        static constexpr TokenId kOne[]{kDraw};
+        return {{}, 8, kOne};
+    }
+};
+
 /// What one pane reads in a step.
 struct StepInput {
     KvCache* cache = nullptr;        ///< distinct for every pane
     std::span<const TokenId> tokens; ///< appended at cache->length(): one in decode, more in prefill; at least one
     const WidthPlan* plan = nullptr;
     LogitsWanted logits = LogitsWanted::Last;
+    std::optional<DrawInput> draw = std::nullopt; ///< a backend that cannot draw, or not so many, gives the logits
+
+    /// Rows of logits asked for.
+    [[nodiscard]] std::size_t logitRows() const
+    {
+        return logits == LogitsWanted::None ? 0 : logits == LogitsWanted::Last ? 1 : tokens.size();
+    }
+};
+
+/// The token after a row of logits.
+struct DrawnToken {
+    Sampled token;
+    std::vector<TokenProbability> top; ///< most probable first
 };
 
 /// What came of it, T = tokens read, L = layers. Vectors are reused from step to step: give the same object again and
 /// nothing is allocated once warm.
 struct StepOutput {
-    std::vector<float> logits;             ///< [0, 1 or T][vocab_size]
+    std::vector<float> logits;             ///< [0, 1 or T][vocab_size]; empty when the tokens were drawn
+    std::vector<DrawnToken> drawn;         ///< [0, 1 or T]; empty unless they were asked for and the backend draws
     std::vector<std::int32_t> heads;       ///< [T][L] query heads used
     std::vector<std::int32_t> mlp;         ///< [T][L] MLP neurons used
     std::vector<float> head_probabilities; ///< [T][L][head choices]; empty without dynamic routers
@@ -79,8 +111,9 @@ public:
 
     /// Reads every pane's tokens. Each pane's result is bit for bit what it would be alone. Errors: InvalidArgument for
     /// an id outside the vocabulary, a text longer than the cache, a plan that does not fit the model, or one that is
-    /// wider than the cache's K/V (the message says which layer); then no cache has changed. Cancelled is looked for
-    /// before every layer; caches are then as before the call.
+    /// wider than the cache's K/V (the message says which layer); then no cache has changed. Corrupt, likewise, when a
+    /// token is to be drawn from logits that are not finite. Cancelled is looked for before every layer; caches are
+    /// then as before the call.
     [[nodiscard]] virtual Result<void> step(std::span<const StepInput> panes, std::span<StepOutput> outputs,
                                             const CancelToken& cancel = {}) const = 0;
 };

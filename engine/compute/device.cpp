@@ -33,12 +33,7 @@ std::string whyNoGpu()
 
 Device gpuDevice(int index)
 {
-    const std::vector<Gpu> gpus = cudaSupport().gpus().orThrow();
-    if (index >= static_cast<int>(gpus.size()))
-        throw Failure(ErrorCode::Device,
-                      "GPU " + std::to_string(index) + " does not exist: there are " + std::to_string(gpus.size()),
-                      "count from 0: cuda:0 is the first");
-    const Gpu& gpu = gpus[static_cast<std::size_t>(index)];
+    const Gpu gpu = cudaSupport().gpu(index).orThrow();
     return {true, index, gpu.name, "", static_cast<std::int64_t>(gpu.free_bytes)};
 }
 

@@ -47,10 +47,8 @@ Result<std::shared_ptr<const Backend>> loadReferenceBackend(std::shared_ptr<cons
                               std::string(typeName(scalar)) + ", but only " + formatBytes(device.available_bytes) +
                               " of memory are available on " + device.name,
                           "close other programs, choose --dtype bfloat16, or open a smaller model");
-        const at::Device place = device.cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(device.index))
-                                             : at::kCPU;
         return std::make_shared<const ReferenceBackend>(
-            checkpoint, loadReferenceWeights(*checkpoint, place, scalar, progress, cancel));
+            checkpoint, loadReferenceWeights(*checkpoint, placeOf(device), scalar, progress, cancel));
     });
 }
 

@@ -152,6 +152,11 @@ std::string_view typeName(at::ScalarType type)
     }
 }
 
+at::Device placeOf(const Device& device)
+{
+    return device.cuda ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(device.index)) : at::Device(at::kCPU);
+}
+
 std::vector<at::Tensor> ReferenceWeights::parameters() const
 {
     std::vector<at::Tensor> all{embedding, positions, final_norm, final_norm_bias};

@@ -10,6 +10,7 @@
 
 #include "engine/base/cancellation.h"
 #include "engine/base/progress.h"
+#include "engine/compute/device.h"
 #include "engine/model/checkpoint.h"
 #include "engine/model/config.h"
 
@@ -47,6 +48,9 @@ struct ReferenceWeights {
     [[nodiscard]] std::vector<at::Tensor> parameters() const;
     [[nodiscard]] std::int64_t bytes() const;
 };
+
+/// A device as LibTorch names it.
+at::Device placeOf(const Device& device);
 
 /// "float32", "bfloat16", "float64": as in config.json.
 std::string_view typeName(at::ScalarType type);

@@ -1,5 +1,6 @@
 #include "engine/compute/step_check_p.h"
 
+#include <algorithm>
 #include <string>
 
 namespace flextron {
@@ -26,6 +27,17 @@ void checkText(const StepInput& input, const ModelConfig& config)
                    "the tokenizer belongs to another model, or the ids were mistyped");
 }
 
+void checkDraw(const StepInput& input, const ModelConfig& config)
+{
+    const std::size_t rows = input.logitRows();
+    const auto& given = input.draw->given;
+    const auto fits = [&](TokenId id) { return id == DrawInput::kDraw || (id >= 0 && id < config.vocab_size); };
+    if (given.size() != rows || !std::all_of(given.begin(), given.end(), fits) || input.draw->top < 0)
+        refuse("tokens are to be drawn for " + std::to_string(given.size()) + " rows of " + std::to_string(rows) +
+                   ", or after ids outside the vocabulary",
+               "");
+}
+
 void checkHeads(const std::vector<int>& widest, const std::vector<int>& held)
 {
     for (std::size_t l = 0; l < held.size(); ++l)
@@ -49,6 +61,7 @@ void checkStep(const StepInput& input, const ModelConfig& config)
     if (!input.cache || !input.plan) refuse("a pane has no cache or no plan", "");
     if (input.tokens.empty()) refuse("a pane was given no token to read", "give at least one token");
     checkText(input, config);
+    if (input.draw) checkDraw(input, config);
     const WidthPlan& plan = *input.plan;
     validatePlan(plan, config).orThrow();
     // widestOf() makes a sub-network; the two common cases do without.

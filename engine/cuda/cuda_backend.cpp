@@ -55,6 +55,13 @@ public:
         });
     }
 
+    [[nodiscard]] GpuUse use() const
+    {
+        FlextronCudaUse use{};
+        model_->call(model_->plugin().use, &use);
+        return {use.bytes, use.launches, use.replays, use.captures, use.waits};
+    }
+
 private:
     std::shared_ptr<const Checkpoint> checkpoint_;
     std::string gpu_name_;
@@ -75,7 +82,26 @@ void refuseWhatDoesNotFit(const Checkpoint& checkpoint, WeightType type, const G
                   "end other programs that use the GPU, choose --weights bf16 or f16, or use --device cpu");
 }
 
+/// The architectures that the kernels are compiled for begin here.
+constexpr int kLeastComputeMajor = 8;
+
+void refuseOldGpu(const Gpu& gpu)
+{
+    if (gpu.compute_major >= kLeastComputeMajor) return;
+    throw Failure(ErrorCode::Unsupported,
+                  gpu.name + " has compute capability " + std::to_string(gpu.compute_major) + "." +
+                      std::to_string(gpu.compute_minor) + "; the kernels need " + std::to_string(kLeastComputeMajor) +
+                      ".0 or newer",
+                  "use --device cpu");
+}
+
 } // namespace
+
+std::optional<GpuUse> gpuUse(const Backend& backend)
+{
+    const auto* cuda = dynamic_cast<const CudaBackend*>(&backend);
+    return cuda ? std::optional(cuda->use()) : std::nullopt;
+}
 
 std::int64_t estimateCudaBytes(const Checkpoint& checkpoint, WeightType type)
 {
@@ -87,16 +113,12 @@ Result<std::shared_ptr<const Backend>> loadCudaBackend(std::shared_ptr<const Che
                                                        const ProgressFn& progress, const CancelToken& cancel)
 {
     return guarded([&]() -> std::shared_ptr<const Backend> {
-        const std::vector<Gpu> gpus = support.gpus().orThrow();
-        if (gpu < 0 || gpu >= static_cast<int>(gpus.size()))
-            throw Failure(ErrorCode::Device,
-                          "GPU " + std::to_string(gpu) + " does not exist: there are " + std::to_string(gpus.size()),
-                          "count from 0: cuda:0 is the first");
+        const Gpu chosen = support.gpu(gpu).orThrow();
         const WeightType resolved = resolveWeightType(*checkpoint, type);
         if (resolved == WeightType::Int8)
             throw Failure(ErrorCode::Unsupported, "the GPU holds weights as f32, f16 or bf16; q8 was asked for",
                           "choose --weights bf16, or --device cpu");
-        const Gpu& chosen = gpus[static_cast<std::size_t>(gpu)];
+        refuseOldGpu(chosen);
         refuseWhatDoesNotFit(*checkpoint, resolved, chosen);
         return std::make_shared<const CudaBackend>(std::move(checkpoint), *support.plugin(), chosen, resolved, progress,
                                                    cancel);

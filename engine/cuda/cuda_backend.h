@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "engine/base/cancellation.h"
 #include "engine/base/error.h"
@@ -31,5 +32,16 @@ Result<std::shared_ptr<const Backend>> loadCudaBackend(std::shared_ptr<const Che
                                                        const CudaSupport& support, int gpu,
                                                        WeightType type = WeightType::Auto,
                                                        const ProgressFn& progress = {}, const CancelToken& cancel = {});
+
+/// What a backend has asked of its GPU since it was loaded.
+struct GpuUse {
+    std::uint64_t bytes = 0;    ///< of the GPU's memory in use: weights, buffers, texts, routers
+    std::uint64_t launches = 0; ///< kernels started one by one
+    std::uint64_t replays = 0;  ///< of a captured graph: steps of few tokens
+    std::uint64_t captures = 0;
+    std::uint64_t waits = 0; ///< for results: one for at most 128 tokens
+};
+/// Nothing for a backend that is not loadCudaBackend's.
+std::optional<GpuUse> gpuUse(const Backend& backend);
 
 } // namespace flextron

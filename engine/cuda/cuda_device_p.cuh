@@ -55,6 +55,10 @@ public:
     __device__ void setBits(std::uint32_t* address, std::uint32_t bits) { atomicOr(address, bits); }
     __device__ void fence() { __threadfence(); }
     __device__ void systemFence() { __threadfence_system(); }
+    __device__ void publish(std::uint32_t* address, std::uint32_t value)
+    {
+        asm volatile("st.release.sys.u32 [%0], %1;" ::"l"(address), "r"(value) : "memory");
+    }
     __device__ float fresh(const float* address) { return __ldcg(address); }
 
 private:
@@ -147,7 +151,11 @@ public:
     {
         check(cudaMemsetAsync(memory, 0, bytes, stream_), "clearing GPU memory");
     }
-    void wait() { check(cudaStreamSynchronize(stream_), "running kernels"); }
+    void wait()
+    {
+        ++use_.waits;
+        check(cudaStreamSynchronize(stream_), "running kernels");
+    }
 
     template <class Kernel>
     void launch(int blocks_x, int blocks_y, std::size_t shared_bytes, const typename Kernel::Arguments& arguments)
@@ -199,6 +207,7 @@ public:
     void waitFor(const std::uint32_t* word, std::uint32_t value)
     {
         constexpr unsigned kSpins = 4096; // some microseconds
+        ++use_.waits;
         for (unsigned spin = 1; __atomic_load_n(word, __ATOMIC_ACQUIRE) != value; ++spin) {
             if (spin % kSpins != 0) continue;
             const cudaError_t status = cudaStreamQuery(stream_);

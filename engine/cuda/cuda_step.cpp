@@ -3,12 +3,28 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/generate/sampler_p.h"
+
 namespace flextron {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
 constexpr int kChunk = 64; ///< positions; caches hold whole chunks
+
+FlextronCudaDraw drawOf(const DrawInput& input)
+{
+    const SamplerSettings& sampler = input.sampler;
+    FlextronCudaDraw draw{};
+    draw.seed = sampler.seed;
+    draw.penalty = sampler.repeat_penalty;
+    draw.top_p = sampler.top_p;
+    draw.min_p = sampler.min_p;
+    draw.factor = sampler.temperature == 0.0 ? 0.0f : static_cast<float>(1.0 / sampler.temperature);
+    draw.top_k = sampler.top_k;
+    draw.top = input.top;
+    return draw;
+}
 
 } // namespace
 
@@ -50,6 +66,7 @@ void CudaStep::run(std::span<const StepInput> panes, std::span<StepOutput> outpu
         rows_.clear();
         cuda_rows_.clear();
         logit_rows_.clear();
+        draws_.clear();
     };
     for (std::size_t p = 0; p < panes.size(); ++p)
         for (int t = 0; t < static_cast<int>(panes[p].tokens.size()); ++t, ++tokens) {
@@ -67,6 +84,7 @@ void CudaStep::openPanes(std::span<const StepInput> panes, std::span<StepOutput>
     rows_.clear();
     cuda_rows_.clear();
     logit_rows_.clear();
+    draws_.clear();
     panes_.resize(panes.size());
     code_stride_ = choice_stride_ = 0;
     for (std::size_t i = 0; i < panes.size(); ++i) {
@@ -76,7 +94,9 @@ void CudaStep::openPanes(std::span<const StepInput> panes, std::span<StepOutput>
         const std::size_t head_choices = routers ? routers->choices.head_int_list.size() : 0;
         const std::size_t mlp_choices = routers ? routers->choices.mlp_int_list.size() : 0;
         panes_[i].routers = routers ? &uploaded(input.plan->routers) : nullptr;
-        panes_[i].logits_done = 0;
+        panes_[i].draws = input.draw && input.draw->top <= FLEXTRON_CUDA_MAX_TOP;
+        panes_[i].rows_done = 0;
+        panes_[i].draw = panes_[i].draws ? drawOf(*input.draw) : FlextronCudaDraw{};
         if (routers) panes_[i].code = targetCode(input.plan->budget, routers->budget_list);
         if (routers) code_stride_ = std::max(code_stride_, static_cast<int>(panes_[i].code.size()));
         choice_stride_ = std::max(choice_stride_, static_cast<int>(std::max(head_choices, mlp_choices)));
@@ -86,10 +106,9 @@ void CudaStep::openPanes(std::span<const StepInput> panes, std::span<StepOutput>
         output.head_probabilities.assign(cells * head_choices, 0);
         output.mlp_probabilities.assign(cells * mlp_choices, 0);
         output.layer_ns.clear();
-        const std::size_t wanted = input.logits == LogitsWanted::None   ? 0
-                                   : input.logits == LogitsWanted::Last ? 1
-                                                                        : input.tokens.size();
-        output.logits.resize(wanted * static_cast<std::size_t>(config_.vocab_size));
+        const std::size_t wanted = input.logitRows();
+        output.drawn.resize(panes_[i].draws ? wanted : 0);
+        output.logits.resize(panes_[i].draws ? 0 : wanted * static_cast<std::size_t>(config_.vocab_size));
     }
 }
 
@@ -107,12 +126,19 @@ const CudaRouters& CudaStep::uploaded(const std::shared_ptr<const Routers>& rout
 void CudaStep::addRow(const StepInput& input, std::size_t pane, int token)
 {
     const auto last = static_cast<int>(input.tokens.size()) - 1;
-    if (input.logits == LogitsWanted::All || (input.logits == LogitsWanted::Last && token == last))
+    const std::int32_t position = input.cache->length() + token;
+    if (input.logits == LogitsWanted::All || (input.logits == LogitsWanted::Last && token == last)) {
         logit_rows_.push_back(static_cast<std::int32_t>(rows_.size()));
+        FlextronCudaDraw draw = panes_[pane].draw;
+        const std::size_t row = input.logits == LogitsWanted::All ? static_cast<std::size_t>(token) : 0;
+        draw.given = panes_[pane].draws ? input.draw->given[row] : 0;
+        draw.position = position + 1;
+        draws_.push_back(draw);
+    }
     rows_.push_back({pane, token});
     cuda_rows_.push_back({static_cast<CudaCache*>(input.cache)->handle(),
                           panes_[pane].routers ? panes_[pane].routers->handle() : nullptr,
-                          input.tokens[static_cast<std::size_t>(token)], input.cache->length() + token});
+                          input.tokens[static_cast<std::size_t>(token)], position});
 }
 
 /// In the order of strength that WidthPlan gives; -1 leaves the choice to the router.
@@ -145,7 +171,11 @@ void CudaStep::runSlice(std::span<const StepInput> panes, std::span<StepOutput> 
     setWidths(panes);
     chosen_.resize(widths_.size());
     probabilities_.resize(widths_.size() * static_cast<std::size_t>(choice_stride_));
-    logits_.resize(logit_rows_.size() * static_cast<std::size_t>(config_.vocab_size));
+    const auto draws = [&](std::int32_t row) { return panes_[rows_[static_cast<std::size_t>(row)].pane].draws; };
+    const bool some_draw = std::any_of(logit_rows_.begin(), logit_rows_.end(), draws);
+    const bool all_draw = std::all_of(logit_rows_.begin(), logit_rows_.end(), draws);
+    drawn_.resize(logit_rows_.size());
+    logits_.resize(all_draw ? 0 : logit_rows_.size() * static_cast<std::size_t>(config_.vocab_size));
     FlextronCudaStep step{};
     step.row_count = static_cast<std::int32_t>(rows_.size());
     step.logit_count = static_cast<std::int32_t>(logit_rows_.size());
@@ -156,12 +186,14 @@ void CudaStep::runSlice(std::span<const StepInput> panes, std::span<StepOutput> 
     step.widths = widths_.data();
     step.codes = codes_.data();
     step.logit_rows = logit_rows_.data();
-    step.logits = logits_.data();
+    step.draws = some_draw ? draws_.data() : nullptr;
+    step.drawn = some_draw ? drawn_.data() : nullptr;
+    step.logits = all_draw ? nullptr : logits_.data();
     step.chosen = chosen_.data();
     step.probabilities = probabilities_.data();
     model_->call(model_->plugin().step, static_cast<const FlextronCudaStep*>(&step));
     takeWidths(panes, outputs);
-    takeLogits(outputs);
+    takeLogits(panes, outputs);
 }
 
 void CudaStep::takeWidths(std::span<const StepInput> panes, std::span<StepOutput> outputs)
@@ -186,13 +218,24 @@ void CudaStep::takeWidths(std::span<const StepInput> panes, std::span<StepOutput
     }
 }
 
-void CudaStep::takeLogits(std::span<StepOutput> outputs)
+void CudaStep::takeLogits(std::span<const StepInput> panes, std::span<StepOutput> outputs)
 {
     const auto vocab = static_cast<std::ptrdiff_t>(config_.vocab_size);
     for (std::size_t i = 0; i < logit_rows_.size(); ++i) {
-        const std::size_t pane = rows_[static_cast<std::size_t>(logit_rows_[i])].pane;
-        std::copy_n(logits_.begin() + static_cast<std::ptrdiff_t>(i) * vocab, vocab,
-                    outputs[pane].logits.begin() + static_cast<std::ptrdiff_t>(panes_[pane].logits_done++) * vocab);
+        const std::size_t index = rows_[static_cast<std::size_t>(logit_rows_[i])].pane;
+        Pane& pane = panes_[index];
+        const std::size_t row = pane.rows_done++;
+        if (!pane.draws) {
+            std::copy_n(logits_.begin() + static_cast<std::ptrdiff_t>(i) * vocab, vocab,
+                        outputs[index].logits.begin() + static_cast<std::ptrdiff_t>(row) * vocab);
+            continue;
+        }
+        const FlextronCudaDrawn& drawn = drawn_[i];
+        if (drawn.finite == 0) throw logitsNotFinite();
+        DrawnToken& token = outputs[index].drawn[row];
+        token.token = {drawn.id, drawn.logprob, drawn.rank};
+        token.top.resize(static_cast<std::size_t>(std::min(panes[index].draw->top, config_.vocab_size)));
+        for (std::size_t t = 0; t < token.top.size(); ++t) token.top[t] = {drawn.top[t].id, drawn.top[t].logprob};
     }
 }
 

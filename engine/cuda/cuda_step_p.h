@@ -57,8 +57,10 @@ private:
     };
     struct Pane {
         const CudaRouters* routers = nullptr;
-        std::vector<float> code;     ///< of the target
-        std::size_t logits_done = 0; ///< rows of StepOutput::logits that are there
+        std::vector<float> code;   ///< of the target
+        bool draws = false;        ///< tokens are wanted, not logits
+        std::size_t rows_done = 0; ///< rows of StepOutput::logits or ::drawn that are there
+        FlextronCudaDraw draw{};   ///< what all its draws share
     };
 
     void openPanes(std::span<const StepInput> panes, std::span<StepOutput> outputs);
@@ -67,7 +69,7 @@ private:
     void setWidths(std::span<const StepInput> panes);
     void runSlice(std::span<const StepInput> panes, std::span<StepOutput> outputs);
     void takeWidths(std::span<const StepInput> panes, std::span<StepOutput> outputs);
-    void takeLogits(std::span<StepOutput> outputs);
+    void takeLogits(std::span<const StepInput> panes, std::span<StepOutput> outputs);
 
     std::shared_ptr<const CudaModel> model_;
     const ModelConfig& config_;
@@ -82,7 +84,9 @@ private:
     std::vector<float> codes_;         ///< [row][code_stride_]
     std::vector<float> probabilities_; ///< [layer][attention, MLP][row][choice_stride_]
     std::vector<std::int32_t> logit_rows_;
-    std::vector<float> logits_; ///< [logit row][vocab]
+    std::vector<FlextronCudaDraw> draws_;  ///< [logit row]
+    std::vector<FlextronCudaDrawn> drawn_; ///< [logit row]
+    std::vector<float> logits_;            ///< [logit row][vocab], if any is wanted
     int code_stride_ = 0;
     int choice_stride_ = 0;
 };

@@ -122,34 +122,54 @@ CudaSupport CudaSupport::open(const CudaPlaces& places)
     return support;
 }
 
-Result<std::vector<Gpu>> CudaSupport::gpus() const
+Result<int> CudaSupport::gpuCount() const
 {
     if (!kernelsReady()) return Error{ErrorCode::Device, "no GPU can be used: " + kernels_reason_, ""};
     FlextronCudaMessage message{};
     std::int32_t count = 0;
     if (plugin_->device_count(&count, &message) != 0) return Error{ErrorCode::Device, message.text, ""};
-    std::vector<Gpu> gpus;
-    for (std::int32_t index = 0; index < count; ++index) {
-        FlextronCudaDevice device{};
-        if (plugin_->describe_device(index, &device, &message) != 0) return Error{ErrorCode::Device, message.text, ""};
-        gpus.push_back({index, device.name, device.compute_major, device.compute_minor, device.multiprocessors,
-                        device.total_bytes, device.free_bytes, device.l2_bytes});
-    }
-    return gpus;
+    return int{count};
 }
 
-Result<GpuReadSpeed> CudaSupport::measureRead(int gpu, std::uint64_t bytes, int repeats) const
+Result<Gpu> CudaSupport::gpu(int index) const
 {
-    const auto all = gpus();
-    if (!all) return all.error();
-    if (gpu < 0 || gpu >= static_cast<int>(all->size()))
-        return Error{ErrorCode::InvalidArgument,
-                     "GPU " + std::to_string(gpu) + " does not exist: there are " + std::to_string(all->size()), ""};
-    const Gpu& device = (*all)[static_cast<std::size_t>(gpu)];
-    if (bytes == 0) bytes = std::min<std::uint64_t>(2ull << 30, device.free_bytes / 4);
+    const auto count = gpuCount();
+    if (!count) return count.error();
+    if (index < 0 || index >= *count)
+        return Error{ErrorCode::Device,
+                     "GPU " + std::to_string(index) + " does not exist: there are " + std::to_string(*count),
+                     "count from 0: cuda:0 is the first"};
+    FlextronCudaMessage message{};
+    FlextronCudaDevice device{};
+    if (plugin_->describe_device(index, &device, &message) != 0) return Error{ErrorCode::Device, message.text, ""};
+    return Gpu{index,
+               device.name,
+               device.compute_major,
+               device.compute_minor,
+               device.multiprocessors,
+               device.total_bytes,
+               device.free_bytes,
+               device.l2_bytes};
+}
+
+Result<std::vector<Gpu>> CudaSupport::gpus() const
+{
+    return guarded([&] {
+        std::vector<Gpu> all;
+        const int count = gpuCount().orThrow();
+        for (int index = 0; index < count; ++index) all.push_back(gpu(index).orThrow());
+        return all;
+    });
+}
+
+Result<GpuReadSpeed> CudaSupport::measureRead(int index, std::uint64_t bytes, int repeats) const
+{
+    const auto device = gpu(index);
+    if (!device) return device.error();
+    if (bytes == 0) bytes = std::min<std::uint64_t>(2ull << 30, device->free_bytes / 4);
     FlextronCudaRead read{};
     FlextronCudaMessage message{};
-    if (plugin_->measure_read(gpu, bytes / 16 * 16, repeats, &read, &message) != 0)
+    if (plugin_->measure_read(index, bytes / 16 * 16, repeats, &read, &message) != 0)
         return Error{ErrorCode::Device, message.text, ""};
     return GpuReadSpeed{read.median_bytes_per_second,
                         read.slowest_bytes_per_second,

@@ -57,16 +57,19 @@ public:
     [[nodiscard]] const std::string& torchReason() const { return torch_reason_; }
     [[nodiscard]] const std::string& kernelsReason() const { return kernels_reason_; }
 
-    /// Errors: Device, when kernelsReady() is false or the driver fails.
+    /// Errors: Device, when kernelsReady() is false, there is no such GPU or the driver fails. Asking a GPU for its
+    /// free memory takes some of it for this process: ask only those that will be used.
+    [[nodiscard]] Result<Gpu> gpu(int index) const;
     [[nodiscard]] Result<std::vector<Gpu>> gpus() const;
     /// `bytes` is rounded down to a multiple of 16; 0 takes 2 GiB, or a quarter of what is free if that is less.
-    [[nodiscard]] Result<GpuReadSpeed> measureRead(int gpu, std::uint64_t bytes = 0, int repeats = 20) const;
+    [[nodiscard]] Result<GpuReadSpeed> measureRead(int index, std::uint64_t bytes = 0, int repeats = 20) const;
 
     /// Engine-internal: the kernels' table; null unless kernelsReady().
     [[nodiscard]] const FlextronCudaPlugin* plugin() const { return plugin_; }
 
 private:
     CudaSupport() = default;
+    [[nodiscard]] Result<int> gpuCount() const;
     std::string torch_reason_;
     std::string kernels_reason_;
     const FlextronCudaPlugin* plugin_ = nullptr;

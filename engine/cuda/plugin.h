@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 // Raised with every change of this file.
-#define FLEXTRON_CUDA_ABI 2
+#define FLEXTRON_CUDA_ABI 3
 #define FLEXTRON_CUDA_SYMBOL "flextron_cuda_plugin"
 
 #define FLEXTRON_CUDA_FAILED 1
@@ -170,6 +170,7 @@ typedef struct FlextronCudaUse {
     uint64_t launches; // kernels, one by one
     uint64_t replays;  // of a captured graph
     uint64_t captures;
+    uint64_t waits; // of the host for the GPU: one a step
 } FlextronCudaUse;
 
 typedef struct FlextronCudaPlugin {

@@ -55,14 +55,19 @@ public:
     explicit CurrentDevice(int index)
     {
         check(cudaGetDevice(&former_), "asking for the current GPU");
-        check(cudaSetDevice(index), "choosing the GPU");
+        changed_ = former_ != index;
+        if (changed_) check(cudaSetDevice(index), "choosing the GPU");
     }
-    ~CurrentDevice() { cudaSetDevice(former_); }
+    ~CurrentDevice()
+    {
+        if (changed_) cudaSetDevice(former_);
+    }
     CurrentDevice(const CurrentDevice&) = delete;
     CurrentDevice& operator=(const CurrentDevice&) = delete;
 
 private:
     int former_ = 0;
+    bool changed_ = false;
 };
 
 FlextronCudaRead measureRead(int index, std::uint64_t bytes, int repeats);

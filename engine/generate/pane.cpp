@@ -80,6 +80,13 @@ StepInput Pane::nextInput()
     input.tokens = std::span(ids_).subspan(static_cast<std::size_t>(read_), static_cast<std::size_t>(count_));
     input.plan = &plan_;
     input.logits = judgesInStep() ? LogitsWanted::All : predictsInStep() ? LogitsWanted::Last : LogitsWanted::None;
+    // The comparison with the full model takes both whole distributions.
+    if (!shadow_ && input.logits != LogitsWanted::None) {
+        next_ids_.clear();
+        for (int i = read_ + count_ - static_cast<int>(input.logitRows()); i < read_ + count_; ++i)
+            next_ids_.push_back(i + 1 < tokens() ? ids_[static_cast<std::size_t>(i) + 1] : DrawInput::kDraw);
+        input.draw = DrawInput{settings_.sampler, settings_.top_tokens, next_ids_};
+    }
     return input;
 }
 
@@ -108,6 +115,7 @@ void Pane::inspect(const StepOutput& output, const StepOutput* shadow)
     if (shadow && !shadow->logits.empty()) shadow_row_.emplace(std::span(shadow->logits));
     shadow_pending_ms_ = shadow ? shadow->ns * 1e-6 : 0.0;
     rows_.clear();
+    drawn_ = output.drawn;
     const auto vocabulary = static_cast<std::size_t>(model_->config().vocab_size);
     for (std::size_t from = 0; from < output.logits.size(); from += vocabulary)
         rows_.emplace_back(std::span(output.logits).subspan(from, vocabulary));
@@ -146,28 +154,37 @@ void Pane::judgeGiven()
     const int last = std::min(read_ + count_, prompt_tokens_ - 1);
     for (int i = first; i <= last; ++i) {
         TokenRecord& record = trace_.records[static_cast<std::size_t>(i)];
-        const Distribution& distribution = rows_[static_cast<std::size_t>(i - 1 - read_)];
-        const Sampled judged = distribution.judge(record.id);
-        record.logprob = judged.logprob;
-        record.rank = judged.rank;
-        record.top = distribution.top(settings_.top_tokens);
+        foretell(record, tokenAfter(static_cast<std::size_t>(i - 1 - read_), record.id));
     }
     judged_ = last + 1;
+}
+
+DrawnToken Pane::tokenAfter(std::size_t row, TokenId given) const
+{
+    if (!drawn_.empty()) return drawn_[row];
+    const Distribution& distribution = rows_[row];
+    return {given == DrawInput::kDraw ? distribution.sample(ids_, tokens(), settings_.sampler)
+                                      : distribution.judge(given),
+            distribution.top(settings_.top_tokens)};
+}
+
+void Pane::foretell(TokenRecord& record, DrawnToken token)
+{
+    record.logprob = token.token.logprob;
+    record.rank = token.token.rank;
+    record.top = std::move(token.top);
 }
 
 void Pane::predict(PaneEvent& event)
 {
     if (shadow_row_) compare(event);
-    const Distribution& distribution = rows_.back();
-    const Sampled next = distribution.sample(ids_, tokens(), settings_.sampler);
-    addRecord(next.id);
-    TokenRecord& record = trace_.records.back();
-    record.logprob = next.logprob;
-    record.rank = next.rank;
-    record.top = distribution.top(settings_.top_tokens);
+    DrawnToken next = tokenAfter(std::max(rows_.size(), drawn_.size()) - 1, DrawInput::kDraw);
+    const TokenId id = next.token.id;
+    addRecord(id);
+    foretell(trace_.records.back(), std::move(next));
     event.predicted = true;
-    event.text = text_.push(next.id);
-    stop_reason_ = reasonToStop(next.id);
+    event.text = text_.push(id);
+    stop_reason_ = reasonToStop(id);
     if (!stop_reason_.empty()) event.text += text_.finish();
 }
 

@@ -49,6 +49,9 @@ private:
     [[nodiscard]] std::unique_ptr<KvCache> cacheFor(const WidthPlan& plan) const;
     void addRecord(TokenId id);
     void judgeGiven();
+    /// What row `row` of the step foretells: `given`, judged, or a token drawn.
+    [[nodiscard]] DrawnToken tokenAfter(std::size_t row, TokenId given) const;
+    static void foretell(TokenRecord& record, DrawnToken token);
     void predict(PaneEvent& event);
     void compare(PaneEvent& event);
     [[nodiscard]] std::string reasonToStop(TokenId id) const;
@@ -62,8 +65,10 @@ private:
     AgreementMeter meter_;
     Trace trace_;
     PaneText text_;
-    std::vector<TokenId> ids_;       ///< of all records
-    std::vector<Distribution> rows_; ///< of the logits of the current step
+    std::vector<TokenId> ids_;          ///< of all records
+    std::vector<TokenId> next_ids_;     ///< after each row of the current step's logits, where known
+    std::vector<Distribution> rows_;    ///< of the logits of the current step
+    std::span<const DrawnToken> drawn_; ///< in their place, where the backend draws
     std::optional<Distribution> shadow_row_;
     std::vector<double> token_ms_; ///< of each new token, the first counted from the start
     double pending_ms_ = 0;        ///< spent since the last new token

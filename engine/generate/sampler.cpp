@@ -183,15 +183,19 @@ double gumbelNoise(std::uint64_t seed, int position, TokenId id)
     return -std::log(-std::log(openUnit(noiseBits(seed, position, id))));
 }
 
+Failure logitsNotFinite()
+{
+    return {ErrorCode::Corrupt, "the model's logits are not finite numbers",
+            "the weights may be damaged, or too large for the dtype: try float32"};
+}
+
 Distribution::Distribution(std::span<const float> logits) : logits_(logits), best_(indexOfLargest(logits))
 {
     const float largest = logits[best_];
     double sum = 0.0;
     for (const float logit : logits) sum += static_cast<double>(std::exp(logit - largest));
     normaliser_ = static_cast<double>(largest) + std::log(sum);
-    if (!std::isfinite(normaliser_))
-        throw Failure(ErrorCode::Corrupt, "the model's logits are not finite numbers",
-                      "the weights may be damaged, or too large for the dtype: try float32");
+    if (!std::isfinite(normaliser_)) throw logitsNotFinite();
 }
 
 Sampled Distribution::sample(std::span<const TokenId> text, int position, const SamplerSettings& settings) const

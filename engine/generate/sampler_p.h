@@ -9,6 +9,9 @@
 
 namespace flextron {
 
+/// What is thrown where logits are not finite numbers.
+Failure logitsNotFinite();
+
 /// Does not own the logits. Throws Failure(Corrupt) when they are not finite. The functions of sampler.h are these.
 class Distribution {
 public:

@@ -67,7 +67,7 @@ private:
     {
         const TokenId token = 0;
         const int length = cache_->length();
-        const StepInput input{cache_.get(), {&token, 1}, &plan_, LogitsWanted::Last};
+        const StepInput input{cache_.get(), {&token, 1}, &plan_, LogitsWanted::Last, DrawInput::usual()};
         const double start = clock();
         backend_.step({&input, 1}, {&output_, 1}, cancel).orThrow();
         const double end = clock();

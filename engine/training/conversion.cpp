@@ -81,6 +81,8 @@ public:
     {
         training.tokens = stageTokens(stage, options_, base_);
         training.batch = batchOf(stage, options_);
+        if (options_.device.kind == DeviceRequest::Kind::Cuda)
+            training.device = chooseDevice(options_.device).orThrow();
         for (const StageDefaults& defaults : kDefaults)
             if (stage == defaults.stage) training.final_rate_share = defaults.final_rate_share;
         if (stage == "elastic") {

@@ -36,7 +36,7 @@ struct ConversionOptions {
     TrainOptions training;
     ChoiceSets choices;                    ///< an empty list: the base's own
     std::int64_t base_training_tokens = 0; ///< 0: what the base's record says, if it does
-    DeviceRequest device;                  ///< of the importance; training runs on the CPU
+    DeviceRequest device;                  ///< of the importance; of the training only when a GPU is asked for
     ComputeType type = ComputeType::Auto;
 
     int importance_sequences = 128;

@@ -141,18 +141,20 @@ Result<StageReport> trainElastic(const std::filesystem::path& source_folder, con
                           "share of the full model below 1",
                           "the defaults are 4 and 0");
         refuseExisting(out);
-        const StageSource source = openStageSource(source_folder, cancel);
+        const StageSource source = openStageSource(source_folder, options.device, cancel);
         const ModelConfig& config = source.checkpoint->config();
         if (!config.uniform())
             throw Failure(ErrorCode::Unsupported, source_folder.string() + ": its layers differ in size",
                           "train the model that it was extracted from");
         TrainingLoop loop(options, config.max_position_embeddings, jobFolderFor(options, out), source.tokenizer,
                           progress, cancel);
-        ElasticStage stage(source, elastic, teacherFor(elastic.distill_base, elastic.base, source_folder, cancel));
+        ElasticStage stage(source, elastic,
+                           teacherFor(elastic.distill_base, elastic.base, source_folder, options.device, cancel));
         const StageReport report = loop.run(stage);
         if (options.probe_steps > 0) return report;
-        writeStageResult(out, source, report, options.dtype, nullptr, elastic.base_training_tokens);
-        finishJob(loop.jobFolder(), out, source_folder);
+        writeStageResult(out, source, report, options.dtype, nullptr, elastic.base_training_tokens,
+                         metricsSoFar(loop.jobFolder(), source_folder));
+        finishJob(loop.jobFolder());
         return report;
     });
 }

@@ -35,7 +35,7 @@ void addTrained(std::vector<TrainedTensor>& all, const RouterTensors& router, co
 
 std::vector<float> values(const at::Tensor& tensor)
 {
-    const at::Tensor flat = tensor.detach().contiguous();
+    const at::Tensor flat = tensor.detach().to(at::kCPU).contiguous();
     const float* data = flat.const_data_ptr<float>();
     return {data, data + flat.numel()};
 }
@@ -64,10 +64,16 @@ at::Tensor secondLinear(const RouterTensors& router, const at::Tensor& inner)
     return at::linear(at::leaky_relu(inner, RouterNetwork::kNegativeSlope), router.output, router.output_bias);
 }
 
-/// prefix[c][u] = 1 for the units u that choice c has, [choices, full width].
-at::Tensor prefixes(const std::vector<int>& choices)
+/// 1 at the largest of the last dimension, else 0.
+at::Tensor largestOf(const at::Tensor& scores)
 {
-    at::Tensor rows = at::zeros({static_cast<std::int64_t>(choices.size()), choices.back()});
+    return at::zeros_like(scores).scatter_(-1, scores.argmax(-1, /*keepdim=*/true), 1.0);
+}
+
+/// prefix[c][u] = 1 for the units u that choice c has, [choices, full width].
+at::Tensor prefixes(const std::vector<int>& choices, at::Device place)
+{
+    at::Tensor rows = at::zeros({static_cast<std::int64_t>(choices.size()), choices.back()}, place);
     for (std::size_t c = 0; c < choices.size(); ++c)
         rows[static_cast<std::int64_t>(c)].narrow(0, 0, choices[c]).fill_(1);
     return rows;
@@ -90,6 +96,17 @@ std::vector<TrainedTensor> TrainableRouters::trained(double rate, double static_
     std::vector<TrainedTensor> all = trainedDynamic(rate);
     addTrained(all, fixed, "routers.static", static_rate);
     return all;
+}
+
+void TrainableRouters::moveTo(at::Device place)
+{
+    const auto move = [&](RouterTensors& router) {
+        for (at::Tensor* tensor : {&router.hidden, &router.hidden_bias, &router.output, &router.output_bias})
+            *tensor = tensor->to(place);
+    };
+    for (RouterTensors& router : heads) move(router);
+    for (RouterTensors& router : mlp) move(router);
+    move(fixed);
 }
 
 Routers TrainableRouters::exported() const
@@ -176,7 +193,7 @@ RoutedWidths::RoutedWidths(const ModelConfig& config, const TrainableRouters& ro
     , costs_(costs)
     , draw_(draw)
     , fixed_(fixed)
-    , cost_(at::zeros({static_cast<std::int64_t>(targets.size())}))
+    , cost_(at::zeros({static_cast<std::int64_t>(targets.size())}, costs.heads.device()))
     , noise_(at::detail::createCPUGenerator(draw.seed))
     , expected_cost_(at::zeros_like(cost_))
 {
@@ -185,7 +202,7 @@ RoutedWidths::RoutedWidths(const ModelConfig& config, const TrainableRouters& ro
         const std::vector<float> code = targetCode(target, routers.budget_list);
         codes.insert(codes.end(), code.begin(), code.end());
     }
-    code_ = at::tensor(codes).view({static_cast<std::int64_t>(targets.size()), -1});
+    code_ = at::tensor(codes).view({static_cast<std::int64_t>(targets.size()), -1}).to(cost_.device());
     if (fixed_)
         fixed_logits_ = secondLinear(routers.fixed, at::linear(code_, routers.fixed.hidden, routers.fixed.hidden_bias));
 }
@@ -209,12 +226,13 @@ at::Tensor RoutedWidths::logits(int layer, SubBlock block, const at::Tensor& nor
 /// [B, T or 1, choices]; in training hard forwards, soft backwards.
 at::Tensor RoutedWidths::oneHot(const at::Tensor& logits)
 {
-    if (!draw_.training) return at::one_hot(logits.argmax(-1), logits.size(-1)).to(at::kFloat);
-    at::Tensor noise = at::empty_like(logits.detach());
+    if (!draw_.training) return largestOf(logits.detach());
+    // Drawn on the CPU wherever the model is: the same noise on every device.
+    at::Tensor noise = at::empty(logits.sizes(), at::kFloat);
     noise.exponential_(1, noise_).log_().neg_(); // Gumbel
-    const at::Tensor soft = at::softmax((logits + draw_.noise * noise) / draw_.temperature, -1);
-    const at::Tensor hard = at::one_hot(soft.argmax(-1), soft.size(-1)).to(at::kFloat);
-    return hard - soft.detach() + soft;
+    const at::Tensor noisy = logits + draw_.noise * noise.to(logits.device());
+    const at::Tensor soft = at::softmax(noisy / draw_.temperature, -1);
+    return largestOf(soft.detach()) - soft.detach() + soft;
 }
 
 /// What the routers' probabilities say, without a graph.
@@ -223,7 +241,7 @@ void RoutedWidths::note(const at::Tensor& logits, const at::Tensor& costs)
     const at::NoGradGuard no_graph;
     const at::Tensor log_probabilities = at::log_softmax(logits, -1);
     const at::Tensor probabilities = log_probabilities.exp();
-    entropies_.push_back(-(log_probabilities * probabilities).sum(-1).mean().item<double>());
+    entropies_.push_back(-(log_probabilities * probabilities).sum(-1).mean());
     expected_cost_ = expected_cost_ + at::matmul(probabilities, costs).mean(1);
 }
 
@@ -238,20 +256,20 @@ PassWidth RoutedWidths::choose(int layer, SubBlock block, const at::Tensor& norm
     made_.push_back(choice.detach());
     means_.push_back(choice.mean(1));
     const at::Tensor mask = at::matmul(draw_.through_model ? choice : choice.detach(),
-                                       prefixes(widths)); // [B, T or 1, width]
+                                       prefixes(widths, choice.device())); // [B, T or 1, width]
     cost_ = cost_ + at::matmul(choice, costs).mean(1);
     return {widths.back(), mask};
 }
 
 std::vector<double> RoutedWidths::costs() const
 {
-    const at::Tensor sums = cost().detach().to(at::kDouble).contiguous();
+    const at::Tensor sums = cost().detach().to(at::kCPU, at::kDouble).contiguous();
     return {sums.const_data_ptr<double>(), sums.const_data_ptr<double>() + sums.numel()};
 }
 
 std::vector<double> RoutedWidths::expectedCosts() const
 {
-    const at::Tensor sums = (costs_.fixed + expected_cost_).to(at::kDouble).contiguous();
+    const at::Tensor sums = (costs_.fixed + expected_cost_).to(at::kCPU, at::kDouble).contiguous();
     return {sums.const_data_ptr<double>(), sums.const_data_ptr<double>() + sums.numel()};
 }
 
@@ -261,11 +279,12 @@ void RoutedWidths::describe(std::map<std::string, double>& numbers) const
         const bool heads = i % 2 == 0;
         const std::vector<int>& widths = heads ? routers_.choices.head_int_list : routers_.choices.mlp_int_list;
         const std::string place = (heads ? "heads_" : "mlp_") + std::to_string(i / 2);
-        const at::Tensor shares = made_[i].mean(at::IntArrayRef{0, 1});
+        const at::Tensor shares = made_[i].mean(at::IntArrayRef{0, 1}).to(at::kCPU);
+        const double entropy = entropies_[i].item<double>();
         for (std::size_t c = 0; c < widths.size(); ++c)
             numbers[place + "_" + std::to_string(widths[c])] = shares[static_cast<std::int64_t>(c)].item<double>();
-        numbers["entropy_" + place] = entropies_[i];
-        numbers["entropy"] += entropies_[i] / static_cast<double>(made_.size());
+        numbers["entropy_" + place] = entropy;
+        numbers["entropy"] += entropy / static_cast<double>(made_.size());
     }
 }
 
@@ -276,15 +295,16 @@ ShuffledWidths::ShuffledWidths(const RoutedWidths& routed, const ChoiceSets& cho
     at::Generator generator = at::detail::createCPUGenerator(seed);
     for (const at::Tensor& choice : routed.choices()) {
         const at::Tensor rows = choice.flatten(0, 1);
-        shuffled_.push_back(
-            rows.index_select(0, at::randperm(rows.size(0), generator, at::kLong)).view(choice.sizes()));
+        const at::Tensor order = at::randperm(rows.size(0), generator, at::kLong).to(rows.device());
+        shuffled_.push_back(rows.index_select(0, order).view(choice.sizes()));
     }
 }
 
 PassWidth ShuffledWidths::choose(int, SubBlock block, const at::Tensor&)
 {
     const std::vector<int>& widths = block == SubBlock::Attention ? choices_.head_int_list : choices_.mlp_int_list;
-    return {widths.back(), at::matmul(shuffled_.at(next_++), prefixes(widths))};
+    const at::Tensor& choice = shuffled_.at(next_++);
+    return {widths.back(), at::matmul(choice, prefixes(widths, choice.device()))};
 }
 
 } // namespace flextron

@@ -25,6 +25,8 @@ struct TrainableRouters {
 
     [[nodiscard]] std::vector<TrainedTensor> trained(double rate, double static_rate) const;
     [[nodiscard]] std::vector<TrainedTensor> trainedDynamic(double rate) const;
+    /// Before training: tensors elsewhere are other tensors.
+    void moveTo(at::Device place);
     /// For routers.safetensors.
     [[nodiscard]] Routers exported() const;
 };
@@ -46,6 +48,7 @@ struct CostShares {
     double fixed = 0;
     at::Tensor heads, mlp; // [choices] float32
     static CostShares of(const ModelConfig& config, const ChoiceSets& choices, const CostOf& cost);
+    [[nodiscard]] CostShares on(at::Device place) const { return {fixed, heads.to(place), mlp.to(place)}; }
     /// Of the narrowest sub-network.
     [[nodiscard]] double floor(int layers) const { return fixed + layers * (heads[0] + mlp[0]).item<double>(); }
 };
@@ -65,7 +68,8 @@ struct ChoiceDraw {
 /// choices switches off what lies behind the chosen width, so that wider choices get gradients too.
 class RoutedWidths final : public WidthSource {
 public:
-    /// `targets` [B]: a requested share for each sequence. `fixed`: the static router decides, once a sequence.
+    /// Where `costs` are, routers and hidden states must be. `targets` [B]: a requested share for each sequence.
+    /// `fixed`: the static router decides, once a sequence.
     RoutedWidths(const ModelConfig& config, const TrainableRouters& routers, const CostShares& costs,
                  const std::vector<double>& targets, ChoiceDraw draw, bool fixed);
 
@@ -100,8 +104,8 @@ private:
     at::Tensor fixed_logits_; // [B, L * (head choices + mlp choices)] of the static router
     at::Tensor cost_;         // [B]
     at::Generator noise_;
-    at::Tensor expected_cost_;      // [B]
-    std::vector<double> entropies_; ///< as made_
+    at::Tensor expected_cost_;          // [B]
+    std::vector<at::Tensor> entropies_; ///< [], as made_
     std::vector<at::Tensor> made_, means_;
 };
 

@@ -55,7 +55,8 @@ RouterStage::RouterStage(const StageSource& source, TrainableRouters routers, Ro
     , routers_(std::move(routers))
     , options_(std::move(options))
     , joint_(joint)
-    , costs_(CostShares::of(weights_.config, routers_.choices, costFor(weights_.config, options_)))
+    , costs_(
+          CostShares::of(weights_.config, routers_.choices, costFor(weights_.config, options_)).on(weights_.device()))
     , base_(std::move(base))
     , source_(modelHash(*source.checkpoint))
 {
@@ -158,14 +159,14 @@ at::Tensor RouterStage::throughSurrogate(Routed& routed, const at::Tensor& ids, 
     routed.loss = losses.mean().item<double>();
     numbers["loss_full"] = of_full.mean().item<double>();
     flops_ += trainingFlops(weights_.config, fullSubNetwork(weights_.config), ids) * 2.0 / 3.0;
-    const at::Tensor means = routed.widths.choiceMeans();
-    surrogate_->observe(means.detach(), losses - of_full, losses);
+    const at::Tensor means = routed.widths.choiceMeans().to(at::kCPU); // the surrogate is small: it stays there
+    surrogate_->observe(means.detach(), (losses - of_full).to(at::kCPU), losses.to(at::kCPU));
     surrogate_->learn(kSurrogateSteps);
     const bool open = surrogate_->error() < options_.surrogate_threshold;
     numbers["surrogate_error"] = surrogate_->error();
     numbers["surrogate_threshold"] = options_.surrogate_threshold;
     numbers["gate_open"] = open ? 1 : 0;
-    return open ? surrogate_->predict(means).mean() : at::Tensor();
+    return open ? surrogate_->predict(means).mean().to(weights_.device()) : at::Tensor();
 }
 
 /// One target for each part of the batch, repeated for its sequences.

@@ -46,7 +46,7 @@ StageReport runStage(const std::filesystem::path& folder, const std::filesystem:
 {
     checkOptions(router_options);
     refuseExisting(out);
-    const StageSource source = openStageSource(folder, cancel);
+    const StageSource source = openStageSource(folder, options.device, cancel);
     const ModelConfig& config = source.checkpoint->config();
     const ChoiceSets& choices = source.checkpoint->choices();
     if (!config.uniform())
@@ -62,15 +62,17 @@ StageReport runStage(const std::filesystem::path& folder, const std::filesystem:
     if (routers.mlp.empty() || !routers.fixed.hidden.defined())
         throw Failure(ErrorCode::Unsupported, folder.string() + ": it has no dynamic or no static routers",
                       "train both with the stage \"routers\"");
+    routers.moveTo(source.weights.device());
     TrainingLoop loop(options, config.max_position_embeddings, jobFolderFor(options, out), source.tokenizer, progress,
                       cancel);
     RouterStage stage(source, std::move(routers), router_options, joint,
-                      teacherFor(router_options.distill_base, router_options.base, folder, cancel), options.seed);
+                      teacherFor(router_options.distill_base, router_options.base, folder, options.device, cancel),
+                      options.seed);
     const StageReport report = loop.run(stage);
     if (options.probe_steps > 0) return report;
     const Routers trained = stage.exported();
-    writeStageResult(out, source, report, options.dtype, &trained, 0);
-    finishJob(loop.jobFolder(), out, folder);
+    writeStageResult(out, source, report, options.dtype, &trained, 0, metricsSoFar(loop.jobFolder(), folder));
+    finishJob(loop.jobFolder());
     return report;
 }
 

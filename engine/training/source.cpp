@@ -3,19 +3,20 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/base/files.h"
 #include "engine/model/cost.h"
 #include "engine/training/passes_p.h"
 #include "engine/training/validation_p.h"
 
 namespace flextron {
 
-StageSource openStageSource(const std::filesystem::path& folder, const CancelToken& cancel)
+StageSource openStageSource(const std::filesystem::path& folder, const Device& device, const CancelToken& cancel)
 {
     StageSource source;
     source.checkpoint = Checkpoint::open(folder).orThrow();
     source.tokenizer = openTokenizer(folder).orThrow();
     checkVocabulary(*source.tokenizer, source.checkpoint->config().vocab_size).orThrow();
-    source.weights = loadReferenceWeights(*source.checkpoint, at::kCPU, at::kFloat, {}, cancel);
+    source.weights = loadReferenceWeights(*source.checkpoint, placeOf(device), at::kFloat, {}, cancel);
     return source;
 }
 
@@ -38,11 +39,11 @@ double Teacher::flops(const at::Tensor& ids) const
 }
 
 Teacher teacherFor(double weight, const std::filesystem::path& folder, const std::filesystem::path& source,
-                   const CancelToken& cancel)
+                   const Device& device, const CancelToken& cancel)
 {
     if (weight <= 0) return {};
     const auto checkpoint = Checkpoint::open(folder.empty() ? source : folder).orThrow();
-    return Teacher(loadReferenceWeights(*checkpoint, at::kCPU, at::kFloat, {}, cancel));
+    return Teacher(loadReferenceWeights(*checkpoint, placeOf(device), at::kFloat, {}, cancel));
 }
 
 namespace {
@@ -61,8 +62,19 @@ std::vector<RecordedLoss> recordedLosses(const std::vector<ValidationLoss>& vali
 
 } // namespace
 
+void writeTrained(const std::filesystem::path& out, const CheckpointContents& contents, const Routers* routers,
+                  const std::string& metrics)
+{
+    auto folder = AtomicFolder::create(out).orThrow();
+    writeCheckpoint(folder.path(), contents).orThrow();
+    if (routers) writeRouters(folder.path() / "routers.safetensors", *routers).orThrow();
+    if (!metrics.empty()) writeFile(folder.path() / "metrics.jsonl", metrics).orThrow();
+    folder.commit().orThrow();
+}
+
 void writeStageResult(const std::filesystem::path& out, const StageSource& source, const StageReport& report,
-                      DType dtype, const Routers* routers, std::int64_t base_training_tokens)
+                      DType dtype, const Routers* routers, std::int64_t base_training_tokens,
+                      const std::string& metrics)
 {
     CheckpointContents contents = checkpointContents(source.weights, dtype);
     FlextronRecord record = source.checkpoint->record();
@@ -72,8 +84,7 @@ void writeStageResult(const std::filesystem::path& out, const StageSource& sourc
     if (!report.validation.empty()) record.losses = recordedLosses(report.validation);
     contents.record = record;
     contents.tokenizer_from = source.checkpoint->folder();
-    writeCheckpoint(out, contents).orThrow();
-    if (routers) writeRouters(out / "routers.safetensors", *routers).orThrow();
+    writeTrained(out, contents, routers, metrics);
 }
 
 int choiceAt(const std::vector<int>& choices, double share)

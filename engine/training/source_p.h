@@ -17,8 +17,8 @@ struct StageSource {
     ReferenceWeights weights; ///< float32, our own copy
 };
 
-/// Throws Failure as Checkpoint::open and openTokenizer.
-StageSource openStageSource(const std::filesystem::path& folder, const CancelToken& cancel);
+/// With the weights on `device`. Throws Failure as Checkpoint::open and openTokenizer.
+StageSource openStageSource(const std::filesystem::path& folder, const Device& device, const CancelToken& cancel);
 
 /// A frozen model that a stage learns from, or none.
 class Teacher {
@@ -35,11 +35,16 @@ private:
 };
 /// None where `weight` is 0; else the model in `folder`, or in `source` where that is empty.
 Teacher teacherFor(double weight, const std::filesystem::path& folder, const std::filesystem::path& source,
-                   const CancelToken& cancel);
+                   const Device& device, const CancelToken& cancel);
 
-/// Writes the checkpoint of a finished stage: the source's record with the stage added, `routers` where there are some.
+/// Writes a trained checkpoint with its routers, if any, and metrics.jsonl: all of it or nothing, since a conversion
+/// that goes on takes a folder that is there for finished.
+void writeTrained(const std::filesystem::path& out, const CheckpointContents& contents, const Routers* routers,
+                  const std::string& metrics);
+/// Writes the result of a stage: the source's record with the stage added, `routers` where there are some.
 void writeStageResult(const std::filesystem::path& out, const StageSource& source, const StageReport& report,
-                      DType dtype, const Routers* routers, std::int64_t base_training_tokens);
+                      DType dtype, const Routers* routers, std::int64_t base_training_tokens,
+                      const std::string& metrics);
 
 /// Losses of the full, the smallest and the uniform sub-networks, widest first.
 void validateUniform(const ReferenceWeights& weights, const ChoiceSets& choices, const std::vector<ValidationSet>& sets,

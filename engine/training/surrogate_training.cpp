@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
-#include "engine/base/files.h"
 #include "engine/base/random.h"
 #include "engine/compute/device.h"
 #include "engine/training/fast_products_p.h"
@@ -111,14 +111,16 @@ StageReport fitted(const std::filesystem::path& folder, const std::filesystem::p
         throw Failure(ErrorCode::InvalidArgument, "an option of the surrogate's fitting is out of its range",
                       "at least 1 of everything, and at most " + std::to_string(SurrogateFit::kKept) + " sub-networks");
     refuseExisting(out);
-    const FastProducts products;
+    std::optional<FastProducts> products;
+    if (!options.device.cuda) products.emplace();
     const auto started = Clock::now();
-    const StageSource source = openStageSource(folder, cancel);
+    const StageSource source = openStageSource(folder, options.device, cancel);
     const ModelConfig& config = source.checkpoint->config();
     const ChoiceSets& choices = source.checkpoint->choices();
     Routers routers = *readRouters(folder / "routers.safetensors", config, choices).orThrow();
     setThreads(options.threads);
-    const ValidationSet set = fittingSet(options, wanted.sequences, config.max_position_embeddings, source.tokenizer);
+    ValidationSet set = fittingSet(options, wanted.sequences, config.max_position_embeddings, source.tokenizer);
+    set.ids = set.ids.to(source.weights.device());
     SplitMix random = SplitMix::of(options.seed, kDraw);
     std::uint64_t done = 0;
     const auto total = static_cast<std::uint64_t>(wanted.sub_networks + wanted.held_out);
@@ -143,11 +145,7 @@ StageReport fitted(const std::filesystem::path& folder, const std::filesystem::p
     report.tokens = set.ids.numel();
     report.steps = static_cast<std::int64_t>(total);
     report.seconds = std::chrono::duration<double>(Clock::now() - started).count();
-    writeStageResult(out, source, report, options.dtype, &routers, 0);
-    std::error_code ignored;
-    if (std::filesystem::exists(folder / "metrics.jsonl", ignored))
-        metrics = readFile(folder / "metrics.jsonl").orThrow() + metrics;
-    writeFile(out / "metrics.jsonl", metrics).orThrow();
+    writeStageResult(out, source, report, options.dtype, &routers, 0, metricsSoFar({}, folder) + metrics);
     return report;
 }
 

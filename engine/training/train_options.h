@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/compute/device.h"
 #include "engine/model/tensor.h"
 #include "engine/training/text_data.h"
 
@@ -32,6 +33,7 @@ struct TrainOptions {
 
     std::uint64_t seed = 1;
     int threads = 0; ///< 0: as LibTorch chooses
+    Device device;   ///< where passes and the optimizer run; texts, random numbers and saved states are the CPU's
 
     std::filesystem::path job_folder; ///< state, metrics.jsonl; empty: the output folder's name + ".job"
     double checkpoint_minutes = 5;

@@ -2,7 +2,7 @@
 
 #include "engine/model/cost.h"
 #include "engine/training/passes_p.h"
-#include "engine/training/training_loop_p.h"
+#include "engine/training/source_p.h"
 #include "engine/training/validation_p.h"
 
 namespace flextron {
@@ -67,8 +67,8 @@ Result<StageReport> trainBase(const ModelConfig& config, const std::filesystem::
         if (options.probe_steps > 0) return report;
         CheckpointContents contents = checkpointContents(stage.weights(), options.dtype);
         contents.tokenizer_from = tokenizer_folder;
-        writeCheckpoint(out, contents).orThrow();
-        finishJob(loop.jobFolder(), out);
+        writeTrained(out, contents, nullptr, metricsSoFar(loop.jobFolder()));
+        finishJob(loop.jobFolder());
         return report;
     });
 }

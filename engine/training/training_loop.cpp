@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <sstream>
 
 #include "engine/base/files_p.h"
@@ -50,6 +51,7 @@ Json toJson(const ValidationLoss& loss)
 TrainingLoop::TrainingLoop(TrainOptions options, int context, fs::path job_folder,
                            std::shared_ptr<const Tokenizer> tokenizer, ProgressFn progress, CancelToken cancel)
     : options_(std::move(options))
+    , place_(placeOf(options_.device))
     , job_folder_(std::move(job_folder))
     , tokenizer_(std::move(tokenizer))
     , progress_(std::move(progress))
@@ -148,7 +150,7 @@ void TrainingLoop::loadValidation()
                           file.path.string() + " has less validation text than one sequence of " +
                               std::to_string(data.sequence_length) + " tokens",
                           "give a longer text, a larger held-out share or a shorter sequence length");
-        validation_.push_back({file.path.filename().string(), idsTensor(rows)});
+        validation_.push_back({file.path.filename().string(), idsTensor(rows).to(place_)});
     }
 }
 
@@ -178,7 +180,7 @@ at::Tensor TrainingLoop::nextBatch()
 {
     std::vector<std::vector<TokenId>> rows;
     for (int i = 0; i < options_.batch; ++i) rows.push_back(data_->next().orThrow());
-    return idsTensor(rows);
+    return idsTensor(rows).to(place_);
 }
 
 Json TrainingLoop::step(StageWork& stage, AdamW& optimizer)
@@ -209,7 +211,8 @@ Json TrainingLoop::step(StageWork& stage, AdamW& optimizer)
 
 StageReport TrainingLoop::run(StageWork& stage)
 {
-    const FastProducts products;
+    std::optional<FastProducts> products; // what is exact enough was tried on the CPU only
+    if (!options_.device.cuda) products.emplace();
     stage_name_ = stage.name();
     openData(stage_name_);
     AdamW optimizer(stage.trained(), options_);
@@ -325,14 +328,19 @@ fs::path jobFolderFor(const TrainOptions& options, const fs::path& out)
     return clean;
 }
 
-void finishJob(const fs::path& job_folder, const fs::path& out, const fs::path& source)
+std::string metricsSoFar(const fs::path& job_folder, const fs::path& source)
 {
     std::string text;
     std::error_code ignored;
     for (const fs::path& folder : {source, job_folder})
         if (!folder.empty() && fs::exists(folder / "metrics.jsonl", ignored))
             text += readFile(folder / "metrics.jsonl").orThrow();
-    if (!text.empty()) writeFile(out / "metrics.jsonl", text).orThrow();
+    return text;
+}
+
+void finishJob(const fs::path& job_folder)
+{
+    std::error_code ignored;
     fs::remove(job_folder / "metrics.jsonl", ignored);
     fs::remove(job_folder / "state.safetensors", ignored);
     fs::remove(job_folder, ignored); // only when nothing of others is in it

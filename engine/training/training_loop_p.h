@@ -84,6 +84,7 @@ private:
     [[nodiscard]] std::filesystem::path metricsFile() const { return job_folder_ / "metrics.jsonl"; }
 
     TrainOptions options_;
+    at::Device place_; ///< of batches and validation texts
     std::filesystem::path job_folder_;
     std::shared_ptr<const Tokenizer> tokenizer_;
     ProgressFn progress_;
@@ -97,9 +98,9 @@ private:
 
 /// A job's folder for a checkpoint that will be written to `out`.
 std::filesystem::path jobFolderFor(const TrainOptions& options, const std::filesystem::path& out);
-/// After success: metrics.jsonl of the stages before (in `source`, may be empty) and of this one go into the finished
-/// folder, and the job's folder goes away.
-void finishJob(const std::filesystem::path& job_folder, const std::filesystem::path& out,
-               const std::filesystem::path& source = {});
+/// metrics.jsonl of the stages before (in `source`, may be empty) and of this one.
+std::string metricsSoFar(const std::filesystem::path& job_folder, const std::filesystem::path& source = {});
+/// After success: the job's folder goes away.
+void finishJob(const std::filesystem::path& job_folder);
 
 } // namespace flextron

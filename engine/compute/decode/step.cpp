@@ -93,10 +93,7 @@ void Step::prepareOutput(const StepInput& input, StepOutput& output) const
     const Routers* routers = input.plan->routers.get();
     output.head_probabilities.assign(routers ? cells * routers->choices.head_int_list.size() : 0, 0);
     output.mlp_probabilities.assign(routers ? cells * routers->choices.mlp_int_list.size() : 0, 0);
-    const std::size_t wanted = input.logits == LogitsWanted::None   ? 0
-                               : input.logits == LogitsWanted::Last ? 1
-                                                                    : input.tokens.size();
-    output.logits.resize(wanted * static_cast<std::size_t>(config_.vocab_size));
+    output.logits.resize(input.logitRows() * static_cast<std::size_t>(config_.vocab_size));
     output.ns = 0;
 }
 

@@ -218,8 +218,8 @@ struct DrawTokens {
                           [](int) { return std::uint64_t{1}; });
         if (input.top_p < 1) {
             const auto share = [&](int id) {
-                const double value = task.changed(id);
-                return static_cast<std::uint64_t>(exp(value - most) * 17592186044416.0); // 2^44: 2^18 tokens fit
+                const double weight = exp(static_cast<double>(task.changed(id) - most));
+                return static_cast<std::uint64_t>(weight * 17592186044416.0); // 2^44: 2^18 tokens fit
             };
             const double total = sumOver(exec, s, task.vocab, [&](int id) {
                 return key(id) >= least ? static_cast<double>(share(id)) : 0.0; // whole numbers below 2^53 mostly

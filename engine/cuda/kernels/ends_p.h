@@ -137,9 +137,7 @@ struct Publish {
             exec.systemFence();
         });
         exec.each([&](int thread) {
-            if (thread != 0) return;
-            to[0] = sequence;
-            exec.systemFence();
+            if (thread == 0) exec.publish(to, sequence);
         });
     }
 };

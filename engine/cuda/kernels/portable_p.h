@@ -4,14 +4,14 @@
 //     template <class Exec> static FLEXTRON_KERNEL void run(Exec& exec, const Arguments& a)
 // written in phases. exec.each(f) runs f(thread) for every thread of the block and ends in a barrier; what a thread
 // keeps from one phase to the next is a PerThread value. On a GPU a phase is what the threads of a block do between two
-// barriers (device_execution_p.cuh). The tests run the same phases one thread after the other, in several orders: a
+// barriers (cuda_device_p.cuh). The tests run the same phases one thread after the other, in several orders: a
 // result that depended on the order would be a race on the GPU.
 //
 // exec offers: blockX(), blockY(); each(f); shared(): the block's scratch memory, 16-byte aligned;
 // sumOverWarps and maxOverWarps: every lane gets the result, by a butterfly of fixed order; add(address, value):
 // atomic, gives the former value; setBits(address, bits): atomic or; fence(): what this thread wrote can be seen by the
-// other blocks, systemFence(): by the host too; fresh(address): a read that sees what other blocks wrote in this
-// launch.
+// other blocks, systemFence(): by the host too; publish(address, value): a write by which the host knows that all
+// writes before it are there; fresh(address): a read that sees what other blocks wrote in this launch.
 #pragma once
 
 #include <cstdint>

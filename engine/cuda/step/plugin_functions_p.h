@@ -41,6 +41,16 @@ template <class Device> struct PluginFunctions {
     static Model& of(FlextronCudaModel* model) { return *reinterpret_cast<Model*>(model); }
     static Device& deviceOf(FlextronCudaModel* model) { return of(model).weights.device; }
 
+    /// A GPU that has failed fails here too: then what lies in its memory is lost with it, and nobody is told twice.
+    template <class Owned> static void destroy(const Device& device, Owned* owned) noexcept
+    {
+        FlextronCudaMessage ignored;
+        guardedCall(&ignored, [&] {
+            const typename Device::Current current(device);
+            delete owned;
+        });
+    }
+
     static int createModel(std::int32_t device, const FlextronCudaShape* shape, const FlextronCudaLayer* layers,
                            FlextronCudaModel** model, FlextronCudaMessage* message)
     {
@@ -55,7 +65,7 @@ template <class Device> struct PluginFunctions {
             of(model).weights.upload(tensor, layer, offset, data, bytes);
         });
     }
-    static void destroyModel(FlextronCudaModel* model) { delete &of(model); }
+    static void destroyModel(FlextronCudaModel* model) { destroy(deviceOf(model), &of(model)); }
 
     static int createCache(FlextronCudaModel* model, std::int32_t capacity, const std::int32_t* groups,
                            FlextronCudaCache** cache, FlextronCudaMessage* message)
@@ -75,8 +85,7 @@ template <class Device> struct PluginFunctions {
     }
     static void destroyCache(FlextronCudaModel* model, FlextronCudaCache* cache)
     {
-        const typename Device::Current current(deviceOf(model));
-        delete reinterpret_cast<Cache*>(cache);
+        destroy(deviceOf(model), reinterpret_cast<Cache*>(cache));
     }
 
     static int createRouters(FlextronCudaModel* model, std::int32_t inner, std::int32_t stops,
@@ -91,8 +100,7 @@ template <class Device> struct PluginFunctions {
     }
     static void destroyRouters(FlextronCudaModel* model, FlextronCudaRouters* routers)
     {
-        const typename Device::Current current(deviceOf(model));
-        delete reinterpret_cast<Routers*>(routers);
+        destroy(deviceOf(model), reinterpret_cast<Routers*>(routers));
     }
 
     static int step(FlextronCudaModel* model, const FlextronCudaStep* step, FlextronCudaMessage* message)

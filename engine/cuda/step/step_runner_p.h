@@ -40,7 +40,15 @@ public:
             extent.splits = splitsFor(step);
             start(*buffers, extent);
         }
-        model_.device.waitFor(buffers->slot(sequence), sequence);
+        // Whole logits are fetched only where they are asked for, and then waited for in place of the ring's word.
+        if (step.logits && step.logit_count > 0) {
+            model_.device.download(step.logits, buffers->view().logits,
+                                   static_cast<std::size_t>(step.logit_count) *
+                                       static_cast<std::size_t>(model_.view.shape.vocab) * sizeof(float));
+            model_.device.wait();
+        } else {
+            model_.device.waitFor(buffers->slot(sequence), sequence);
+        }
         take(step, *buffers, sequence);
     }
 
@@ -112,13 +120,15 @@ private:
         else StepProgram<Device, Float16>(model_, buffers, extent).run();
     }
 
-    /// Two graphs at most: with routers in the step, and without.
+    /// Two graphs at most: with routers in the step, and without. The first step of either kind is launched kernel by
+    /// kernel: the driver loads (or even compiles) a kernel when it is first started, and that is not for a capture.
     void replay(const StepBuffers<Device>& buffers, const StepExtent& extent)
     {
-        auto found = graphs_.find(extent.routed);
-        if (found == graphs_.end())
-            found = graphs_.emplace(extent.routed, model_.device.capture([&] { start(buffers, extent); })).first;
-        model_.device.replay(found->second);
+        const auto [place, first] = graphs_.try_emplace(extent.routed);
+        if (first) return start(buffers, extent);
+        std::optional<typename Device::Graph>& graph = place->second;
+        if (!graph) graph.emplace(model_.device.capture([&] { start(buffers, extent); }));
+        model_.device.replay(*graph);
     }
 
     void take(const FlextronCudaStep& step, const StepBuffers<Device>& buffers, std::uint32_t sequence)
@@ -144,17 +154,12 @@ private:
                             words + slot.probabilities + (choice * view.capacity + r) * view.choice_stride,
                             static_cast<std::size_t>(smaller(step.choice_stride, view.choice_stride)) * sizeof(float));
         }
-        if (!step.logits || step.logit_count == 0) return;
-        model_.device.download(step.logits, view.logits,
-                               static_cast<std::size_t>(step.logit_count) *
-                                   static_cast<std::size_t>(model_.view.shape.vocab) * sizeof(float));
-        model_.device.wait();
     }
 
     DeviceModel<Device>& model_;
     RouterRoom room_;
     std::optional<StepBuffers<Device>> few_, many_;
-    std::map<bool, typename Device::Graph> graphs_; ///< by routed
+    std::map<bool, std::optional<typename Device::Graph>> graphs_; ///< by routed
     std::uint32_t sequence_ = 0;
 };
 

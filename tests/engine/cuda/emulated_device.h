@@ -82,6 +82,7 @@ public:
     void setBits(std::uint32_t* address, std::uint32_t bits) { *address |= bits; }
     void fence() {}
     void systemFence() {}
+    void publish(std::uint32_t* address, std::uint32_t value) { *address = value; }
     [[nodiscard]] float fresh(const float* address) const { return *address; }
 
 private:
@@ -146,7 +147,7 @@ public:
         queue([=] { std::memcpy(to, from, bytes); });
     }
     void clear(void* memory, std::size_t bytes) { std::memset(memory, 0, bytes); }
-    void wait() {}
+    void wait() { ++use_.waits; }
 
     template <class Kernel>
     void launch(int blocks_x, int blocks_y, std::size_t shared_bytes, const typename Kernel::Arguments& arguments)
@@ -180,8 +181,9 @@ public:
         for (const auto& work : graph) work();
         ++use_.replays;
     }
-    void waitFor(const std::uint32_t* word, std::uint32_t value) const
+    void waitFor(const std::uint32_t* word, std::uint32_t value)
     {
+        ++use_.waits;
         if (*word != value) throw std::runtime_error("running kernels: the step ended without a result");
     }
     [[nodiscard]] FlextronCudaUse use() const { return use_; }

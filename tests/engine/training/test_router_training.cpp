@@ -83,6 +83,63 @@ private slots:
             QVERIFY(std::abs(masked.cost()[i].item<double>() - flopShare(subnet, f.config, options)) < 1e-6);
     }
 
+    /// The meta device computes shapes only, and refuses to mix its tensors with the CPU's as a GPU does: a whole pass
+    /// and its gradients, wherever the weights are.
+    void aPassRunsWhereTheWeightsAre_data()
+    {
+        QTest::addColumn<bool>("training");
+        QTest::addColumn<bool>("fixed");
+        QTest::newRow("dynamic") << true << false;
+        QTest::newRow("static") << true << true;
+        QTest::newRow("validation") << false << false;
+    }
+    void aPassRunsWhereTheWeightsAre()
+    {
+        QFETCH(bool, training);
+        QFETCH(bool, fixed);
+        Fixture f;
+        const auto checkpoint = Checkpoint::open(root() / "elastic").orThrow();
+        const ReferenceWeights weights = loadReferenceWeights(*checkpoint, at::kMeta, at::kFloat);
+        f.routers.moveTo(at::kMeta);
+        f.costs = f.costs.on(at::kMeta);
+        setTrainable(weights, training);
+        for (const TrainedTensor& t : f.routers.trained(1, 1)) t.tensor.set_requires_grad(training);
+        const at::Tensor ids = f.ids.to(at::kMeta);
+        ChoiceDraw draw;
+        draw.training = training;
+        RoutedWidths widths(f.config, f.routers, f.costs, {0.7, 0.9}, draw, fixed);
+        const at::Tensor logits = trainingLogits(weights, ids, widths);
+        QVERIFY(logits.is_meta());
+        if (!training) {
+            ShuffledWidths shuffled(widths, f.choices, 1);
+            QVERIFY(trainingLogits(weights, ids, shuffled).is_meta());
+            return;
+        }
+        const at::Tensor teacher = at::zeros_like(logits);
+        (nextTokenLoss(logits, ids) + divergence(teacher, logits) + widths.cost().mean()).backward();
+        QVERIFY(weights.layers[1].down.grad().is_meta());
+        QVERIFY((fixed ? f.routers.fixed : f.routers.heads[0]).output.grad().is_meta());
+    }
+
+    /// A conversion that goes on takes a stage's folder that is there for finished.
+    void aStageThatCannotBeWrittenWholeIsNotWritten()
+    {
+        const StageSource source = openStageSource(root() / "elastic", Device{}, {});
+        Routers torn = Fixture{}.routers.exported();
+        const fs::path out = root() / "torn";
+        torn.heads.clear();
+        bool failed = false;
+        try {
+            writeStageResult(out, source, StageReport{}, DType::Float32, &torn, 0, "{}\n");
+        } catch (const Failure&) {
+            failed = true;
+        }
+        QVERIFY(failed);
+        QVERIFY(!fs::exists(out));
+        writeStageResult(out, source, StageReport{}, DType::Float32, nullptr, 0, "{}\n");
+        QCOMPARE(readFile(out / "metrics.jsonl").orThrow(), std::string("{}\n"));
+    }
+
     /// The arithmetic of routers has one definition, routerLogits: the exported routers choose the same there.
     void exportedRoutersChooseTheSame()
     {
