@@ -203,12 +203,22 @@ def static_table(numbers):
     return "\n".join(lines)
 
 
+def merged(listed):
+    """Pieces that differ only by the space before them become one."""
+    found = {}
+    for mean, count, piece in listed:
+        word = piece.strip()
+        total, seen = found.get(word, (0.0, 0))
+        found[word] = total + mean * count, seen + count
+    return [(total / seen, word) for word, (total, seen) in found.items()]
+
+
 def words_text(numbers):
     stop, lines = f"{numbers['stop']:g}", []
     for text in numbers["sample"]:
         told = numbers["looks"][text][stop]
         for what in ("narrowest", "widest"):
-            listed = ", ".join(f"“{piece.strip() or piece}” {100 * mean:.0f}" for mean, _, piece in told[what])
+            listed = ", ".join(f"`{word}` {100 * mean:.0f}" for mean, word in merged(told[what]) if word)
             lines.append(f"- {text}, {what} (mean % of width; pieces met at least 40 times): {listed}")
     return "\n".join(lines)
 
