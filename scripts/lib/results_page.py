@@ -8,6 +8,8 @@ from svg import COLORS, Drawing, nice
 
 NAMES = {"searched": "searched, no routers", "small": "small, from scratch", "nested": "nested, no sort",
          "fewer layers": "fewer layers", "shallow": "fewer, trained"}
+OTHERS = {"small": "(a) small models", "nested": "(b) nested training", "sort only": "(c) the sort alone", "fewer layers": "(d) fewer layers",
+          "shallow": "(d) fewer layers, trained", "searched": "(e) searched sub-networks", "uniform": "uniform widths of the same model"}
 
 
 def loss_of(row, text):
@@ -66,43 +68,46 @@ def at_cost(points, cost):
     return None
 
 
+def verdict(gains, budgets):
+    """{budget: gain} in words. A claim about every target is kept or broken target by target."""
+    told = ", ".join(f"{gain:+.3f} at {budget:g}" for budget, gain in gains.items())
+    lost = [f"{budget:g}" for budget, gain in gains.items() if gain <= 0]
+    missing = [f"{budget:g}" for budget in budgets if budget not in gains]
+    words = "reproduced" if not lost else "not reproduced" if len(lost) == len(gains) else f"reproduced, but not at {', '.join(lost)}"
+    return told + ": " + words + (f" (at {', '.join(missing)} there is nothing to compare)" if missing else "")
+
+
 def claims(results, budgets):
     lines = []
     share = results["training"].get("share_of_base_tokens")
     if share is not None:
         lines.append(f"- **At most 7.63 % of the base's tokens**: {100 * share:.2f} %: {'reproduced' if share <= 0.0763 else 'not reproduced'}.")
-    rows = {r["group"]: r for r in results["rows"]}
-    groups = [g for g in ("small", "nested", "sort only", "fewer layers", "shallow", "searched") if g in rows]
+    groups = {r["group"] for r in results["rows"]}
+    of = {r["group"]: r for r in results["rows"] if r["group"] in ("base", "full")}
     for text in results["texts"]:
-        if "full" in rows:
-            base, full = loss_of(rows["base"], text)[0], loss_of(rows["full"], text)[0]
+        if "full" in of:
+            base, full = loss_of(of["base"], text)[0], loss_of(of["full"], text)[0]
             lines.append(f"- **The full model loses at most 0.5 % of its loss**, {text}: {base:.4f} to {full:.4f}, "
                          f"{100 * (full / base - 1):+.2f} %: {'reproduced' if full <= 1.005 * base else 'not reproduced'}.")
         own = {g: curve(results, g, text) for g in ("static", "dynamic")}
-        for group in groups:
-            other, told, worst = curve(results, group, text), [], None
+        for group, name in OTHERS.items():
+            if group not in groups:
+                continue
+            other, gains = curve(results, group, text), {}
             for budget in budgets:
                 best = [v for v in (at_cost(own[g], budget) for g in own if own[g]) if v]
                 theirs = at_cost(other, budget)
-                if not best or not theirs:
-                    continue
-                gain = theirs[0] - min(best)[0]
-                told.append(f"{gain:+.3f} at {budget:g}")
-                worst = gain if worst is None else min(worst, gain)
-            if told:
-                lines.append(f"- **Better than “{rows[group]['name']}” at equal cost**, {text}, nats: {', '.join(told)}: "
-                             f"{'reproduced' if worst > 0 else 'not reproduced'}.")
-        if own["static"] and own["dynamic"]:
-            told, worst = [], None
-            for budget in budgets:
-                static, dynamic = at_cost(own["static"], budget), at_cost(own["dynamic"], budget)
-                if static and dynamic:
-                    told.append(f"{static[0] - dynamic[0]:+.3f} at {budget:g}")
-                    slack = static[0] - dynamic[0] + 2 * math.hypot(static[1], dynamic[1])
-                    worst = slack if worst is None else min(worst, slack)
-            if told:
-                lines.append(f"- **Dynamic no worse than static at equal mean cost**, {text}, nats gained: {', '.join(told)}: "
-                             f"{'reproduced' if worst >= 0 else 'not reproduced'} (within two standard errors).")
+                if best and theirs:
+                    gains[budget] = theirs[0] - min(best)[0]
+            if gains:
+                lines.append(f"- **Better than {name} at equal cost**, {text}, nats: {verdict(gains, budgets)}.")
+        gains = {}
+        for budget in budgets:
+            static, dynamic = at_cost(own["static"], budget), at_cost(own["dynamic"], budget)
+            if static and dynamic:
+                gains[budget] = static[0] - dynamic[0]
+        if gains:
+            lines.append(f"- **Dynamic no worse than static at equal mean cost**, {text}, nats gained: {verdict(gains, budgets)}.")
     return "\n".join(lines)
 
 
