@@ -21,6 +21,7 @@ struct Options {
     std::string out;
     std::string base_tokens, elastic_tokens, router_tokens, joint_tokens;
     std::string gradient = "straight-through";
+    std::string sampling = "mixed";
     bool dry_run = false;
 
     [[nodiscard]] ConversionOptions asked() const
@@ -34,6 +35,9 @@ struct Options {
         result.elastic_tokens = count(elastic_tokens, "--elastic-tokens");
         result.router_tokens = count(router_tokens, "--router-tokens");
         result.joint_tokens = count(joint_tokens, "--joint-tokens");
+        result.elastic.sampling = sampling == "uniform"     ? ElasticSampling::Uniform
+                                  : sampling == "per-layer" ? ElasticSampling::PerLayer
+                                                            : ElasticSampling::Mixed;
         result.routers.gradient = gradient == "surrogate" ? RouterGradient::Surrogate : RouterGradient::StraightThrough;
         result.joint.targets_a_batch = result.routers.targets_a_batch;
         result.joint.lambda = result.routers.lambda;
@@ -247,6 +251,8 @@ void declareStages(CLI::App& command, Options& options)
         ->capture_default_str()
         ->check(CLI::Range(1, 64).description(""))
         ->type_name("N");
+    addChoice(command, "--elastic-sampling", options.sampling, "mixed|uniform|per-layer",
+              "widths of the random ones: one in all layers, one for each, or by turns");
     number("--elastic-full-share", conversion.elastic.full_share,
            "of the full model in the loss of the stage elastic (0: as each other)", 0, 0.99);
     number("--joint-full-share", conversion.joint.full_share, "of the full model in the loss of the stage joint", 0,

@@ -28,6 +28,7 @@ public:
     {
         return {{"source", source_},
                 {"sub_networks", options_.sub_networks},
+                {"sampling", static_cast<int>(options_.sampling)},
                 {"full_share", options_.full_share},
                 {"distill", options_.distill},
                 {"distill_base", options_.distill_base},
@@ -38,7 +39,8 @@ public:
 
     void beginStep(const StepPlace& place) override
     {
-        subnets_ = sandwich(weights_.config, choices_, options_.sub_networks, place.seed, place.step);
+        subnets_ = sandwich(weights_.config, choices_, options_.sub_networks, place.seed, place.step,
+                            options_.sampling);
     }
 
     std::map<std::string, double> batch(const at::Tensor& ids, const StepPlace& place) override
@@ -106,7 +108,7 @@ private:
 } // namespace
 
 std::vector<SubNetwork> sandwich(const ModelConfig& config, const ChoiceSets& choices, int sub_networks,
-                                 std::uint64_t seed, std::int64_t step)
+                                 std::uint64_t seed, std::int64_t step, ElasticSampling sampling)
 {
     SplitMix random = StepPlace{step, 0, seed, 1}.random(kSandwich);
     const std::vector<int>& mlp = choices.mlp_int_list;
@@ -115,7 +117,8 @@ std::vector<SubNetwork> sandwich(const ModelConfig& config, const ChoiceSets& ch
     if (sub_networks > 1) subnets.push_back(smallestSubNetwork(config, choices));
     const std::size_t longest = std::max(mlp.size(), heads.size());
     for (int i = 2; i < sub_networks; ++i) {
-        if (i % 2 == 0) { // the ends are there already: of what lies between, if anything
+        const bool uniform = sampling == ElasticSampling::Mixed ? i % 2 == 0 : sampling == ElasticSampling::Uniform;
+        if (uniform) { // the ends are there already: of what lies between, if anything
             const std::size_t index = longest > 2 ? 1 + random.below(longest - 2) : random.below(longest);
             const double share = static_cast<double>(index + 1) / static_cast<double>(longest);
             subnets.push_back(uniformSubNetwork(config, choiceAt(mlp, share), choiceAt(heads, share)));

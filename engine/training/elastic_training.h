@@ -14,8 +14,16 @@
 
 namespace flextron {
 
+/// How the random sub-networks of a step are drawn.
+enum class ElasticSampling {
+    Mixed,    ///< by turns as the two others
+    Uniform,  ///< one share of the width in all layers
+    PerLayer, ///< a width for every layer and sub-block
+};
+
 struct ElasticOptions {
-    int sub_networks = 4;    ///< that every batch goes through: the full one, the smallest one, then random ones
+    int sub_networks = 4; ///< that every batch goes through: the full one, the smallest one, then random ones
+    ElasticSampling sampling = ElasticSampling::Mixed;
     double full_share = 0;   ///< of the full one in the loss, below 1; 0: as much as each other one
     double distill = 0;      ///< weight of KL(full logits, detached || sub logits) in the loss of all but the full one
     double distill_base = 0; ///< weight of KL(frozen base || logits) in the loss of every one, the full one too
@@ -23,10 +31,10 @@ struct ElasticOptions {
     std::int64_t base_training_tokens = 0; ///< for the record; 0 keeps what the record has
 };
 
-/// The sub-networks of one step, full first. Random ones are by turns one share of the width in all layers, and one
-/// drawn for every layer and sub-block. A function of (seed, step) alone.
+/// The sub-networks of one step: the full one, the smallest one, then random ones. A function of (seed, step) alone.
 std::vector<SubNetwork> sandwich(const ModelConfig& config, const ChoiceSets& choices, int sub_networks,
-                                 std::uint64_t seed, std::int64_t step);
+                                 std::uint64_t seed, std::int64_t step,
+                                 ElasticSampling sampling = ElasticSampling::Mixed);
 
 /// Trains all weights of the checkpoint `source` (best after importance and permutation) so that its sub-networks work,
 /// and writes the result to `out` with the stage in its record. Every batch goes through the sub-networks of the step,

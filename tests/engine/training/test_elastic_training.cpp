@@ -61,6 +61,24 @@ private slots:
         QCOMPARE(sandwich(config, choices, 1, 7, 1).size(), 1u);
     }
 
+    void randomOnesAreDrawnInOneWayOnly()
+    {
+        const ModelConfig config = test::tinyConfig(false);
+        const ChoiceSets choices = defaultChoiceSets(config);
+        const auto same = [&](const SubNetwork& subnet) {
+            return subnet == uniformSubNetwork(config, subnet.mlp[0], subnet.heads[0]);
+        };
+        int heterogeneous = 0;
+        for (int step = 0; step < 50; ++step) {
+            for (const SubNetwork& subnet : sandwich(config, choices, 6, 7, step, ElasticSampling::Uniform))
+                QVERIFY(same(subnet));
+            const auto drawn = sandwich(config, choices, 6, 7, step, ElasticSampling::PerLayer);
+            QVERIFY(drawn[0] == fullSubNetwork(config) && drawn[1] == smallestSubNetwork(config, choices));
+            for (const std::size_t i : {2u, 3u, 4u, 5u}) heterogeneous += same(drawn[i]) ? 0 : 1;
+        }
+        QVERIFY2(heterogeneous > 150, qPrintable(QString::number(heterogeneous)));
+    }
+
     void subNetworksLearnAndTheFullOneStays()
     {
         TrainOptions options = test::tinyOptions(root(), 40);
