@@ -35,9 +35,6 @@ private:
     Handler worst_;
 };
 
-/// The given share of the values lies at or below the answer; 0 for none.
-double quantile(std::vector<double> values, double share);
-
 /// Loads, runs, drags with mouse events, pins, reads, exports and loads again, for as long as asked; then writes what
 /// was measured as JSON and says that it is done.
 class LatencyMeter final : public QObject {

@@ -90,6 +90,8 @@ private:
     void makeLayoutActions();
     void makeHelpActions();
     void makeHelpMenu(QMenu* help);
+    void makePanelMenu(QMenu* view);
+    void goTo(QDockWidget* dock);
     void showBox(const QString& title, const QString& text);
     static QString panelHelp(const QString& name);
     void arrangeAnew();

@@ -7,6 +7,7 @@
 #include <QDockWidget>
 #include <QScrollBar>
 #include <QSettings>
+#include <QSpinBox>
 #include <QTest>
 
 #include <qcustomplot.h>
@@ -69,6 +70,32 @@ private slots:
         QTest::keyClick(palette->line(), Qt::Key_Return);
         QVERIFY(!palette->isVisible());
         QTRY_VERIFY(window_->findChild<QDockWidget*>(QStringLiteral("modelDock"))->isVisible()); // it was done
+    }
+
+    void everyPanelIsReachedByKeyboard()
+    {
+        window_->show();
+        for (auto* dock : window_->findChildren<QDockWidget*>()) {
+            dock->hide();
+            action(qPrintable(QStringLiteral("goTo_") + dock->objectName()))->trigger();
+            QTRY_VERIFY2(!dock->visibleRegion().isEmpty(), qPrintable(dock->objectName()));
+        }
+        for (const char* name : {"subNetworkDock", "samplingDock", "notesDock", "runDock"}) {
+            action(qPrintable(QStringLiteral("goTo_") + QLatin1String(name)))->trigger();
+            QVERIFY2(window_->findChild<QDockWidget*>(QLatin1String(name))->isAncestorOf(window_->focusWidget()), name);
+        }
+    }
+
+    void thePanelThatHasTheKeyboardIsSeen()
+    {
+        window_->activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(window_.get()));
+        const auto dock = [this](const char* name) { return window_->findChild<QDockWidget*>(QLatin1String(name)); };
+        action("goTo_modelDock")->trigger();
+        QTRY_VERIFY(dock("samplingDock")->visibleRegion().isEmpty());
+        dock("samplingDock")->findChild<QSpinBox*>()->setFocus(Qt::TabFocusReason);
+        QTRY_VERIFY(!dock("samplingDock")->visibleRegion().isEmpty());
+        QVERIFY(dock("modelDock")->visibleRegion().isEmpty());
     }
 
     void keysAreChangedKeptAndPutBack()
