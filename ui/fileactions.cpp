@@ -286,7 +286,12 @@ void FileActions::openFile(const QString& file)
     else if (info.suffix() == QLatin1String("txt") || info.suffix() == QLatin1String("md")) window_->openText(file);
     else if (info.suffix() == QLatin1String("safetensors") && !QFileInfo::exists(info.absolutePath() + "/config.json"))
         openTraces(file);
-    else window_->openModel(info.absolutePath());
+    else if (QFileInfo::exists(info.absolutePath() + "/config.json")) window_->openModel(info.absolutePath());
+    else
+        failed(tr("%1 could not be opened; nothing has changed.").arg(info.fileName()),
+               {ErrorCode::Unsupported, file.toStdString() + ": no session, trace, text or file of a model",
+                tr("Open a model's folder, a session (.flextron), a trace (.safetensors) or a text (.txt, .md).")
+                    .toStdString()});
 }
 
 QString FileActions::commandOf(PaneSlot slot) const

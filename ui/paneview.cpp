@@ -167,7 +167,9 @@ void PaneView::rebuild()
 
 void PaneView::grow(const PaneBatch& batch)
 {
-    for (const TokenText& piece : batch.texts) text_->append(piece.record, piece.text, false);
+    std::vector<TokenTextView::Piece> pieces;
+    for (const TokenText& piece : batch.texts) pieces.push_back({piece.record, piece.text, false});
+    text_->append(pieces);
 }
 
 // A replay shows fewer tokens than there are.
@@ -176,8 +178,10 @@ void PaneView::showShown()
     const PaneData& pane = comparison_->pane(slot_);
     const int shown = pace_->shown(slot_);
     if (shown < text_->tokens()) text_->reset();
+    std::vector<TokenTextView::Piece> pieces;
     for (int i = text_->tokens(); i < shown; ++i)
-        text_->append(i, pane.pieces[static_cast<std::size_t>(i)], i < pane.prompt_tokens);
+        pieces.push_back({i, pane.pieces[static_cast<std::size_t>(i)], i < pane.prompt_tokens});
+    text_->append(pieces);
     if (shown == static_cast<int>(pane.pieces.size())) showDivergence();
     showFooter();
 }
