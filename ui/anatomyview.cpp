@@ -133,9 +133,10 @@ void AnatomyView::refresh()
     const LayerBytes read = layerBytes(config, layer, mlp, heads, model->bytes_per_weight);
     const QLocale locale;
     summary_->setFullText(tr("%1 of %2 neurons, %3 of %4 heads; %5 of %6 read%7 (%8)")
-                          .arg(locale.toString(mlp), locale.toString(drawn.full_mlp), locale.toString(heads),
-                               locale.toString(drawn.full_heads), formatBytes(static_cast<std::uint64_t>(read.sum())),
-                               formatBytes(static_cast<std::uint64_t>(drawn.full_bytes.sum())), held, widths.of));
+                              .arg(locale.toString(mlp), locale.toString(drawn.full_mlp), locale.toString(heads),
+                                   locale.toString(drawn.full_heads),
+                                   formatBytes(static_cast<std::uint64_t>(read.sum())),
+                                   formatBytes(static_cast<std::uint64_t>(drawn.full_bytes.sum())), held, widths.of));
     drawing_->setAccessibleDescription(summary_->fullText());
     drawing_->setLayer(std::move(drawn));
 }

@@ -151,7 +151,12 @@ void ForceView::makeActions()
                    [this](const QString& file) { importFile(file); });
     });
     connect(export_action_, &QAction::triggered, this, [this] {
-        askForFile(this, {FileQuestion::Kind::Save, tr("Export forced choices"), tr("JSON (*.json)"), QStringLiteral("forced.json"), {}},
+        askForFile(this,
+                   {FileQuestion::Kind::Save,
+                    tr("Export forced choices"),
+                    tr("JSON (*.json)"),
+                    QStringLiteral("forced.json"),
+                    {}},
                    [this](const QString& file) { exportFile(file); });
     });
 }
@@ -196,6 +201,9 @@ QWidget* ForceView::makeContent()
     list_->setAccessibleName(tr("Forced choices"));
     list_->setModel(model_);
     list_->setMinimumHeight(fontMetrics().height() * 3);
+    list_->setWordWrap(true);
+    list_->setResizeMode(QListView::Adjust);
+    list_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     effect_ = new QLabel(tr("Select a cell of the heatmap; then force it wider, narrower, or leave it out."));
     effect_->setWordWrap(true);
     effect_->setTextInteractionFlags(Qt::TextSelectableByMouse);

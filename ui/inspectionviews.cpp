@@ -55,6 +55,8 @@ InspectionViews::InspectionViews(EngineService* service, Comparison* comparison,
     why->addWidget(why_);
     why->addWidget(response_);
     why->setChildrenCollapsible(false);
+    why->setStretchFactor(0, 3);
+    why->setStretchFactor(1, 2);
     add("whyDock", tr("Why"), why, Qt::RightDockWidgetArea);
     add("ledgerDock", tr("Budget"), ledger_, Qt::RightDockWidgetArea);
     add("forceDock", tr("Force"), force_, Qt::RightDockWidgetArea);

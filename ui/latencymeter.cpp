@@ -9,6 +9,7 @@
 #include <QJsonObject>
 #include <QMouseEvent>
 #include <QTemporaryDir>
+#include <QThread>
 
 #include "engine/base/files.h"
 #include "ui/fileactions.h"
@@ -36,7 +37,8 @@ double threadCpuMs()
 
 bool MeasuredApplication::notify(QObject* receiver, QEvent* event)
 {
-    if (!measuring_ || depth_ > 0) return QApplication::notify(receiver, event);
+    // Events of other threads come through here as well, on those threads.
+    if (QThread::currentThread() != thread() || !measuring_ || depth_ > 0) return QApplication::notify(receiver, event);
     // Taken before: the receiver may be gone after.
     const char* name = receiver->metaObject()->className();
     const auto type = static_cast<int>(event->type());

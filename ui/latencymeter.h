@@ -16,7 +16,8 @@ namespace flextron::ui {
 
 class MainWindow;
 
-/// Notes what each handler takes of its thread's processor time. Without a meter it is a QApplication.
+/// Notes what each handler of the window's thread takes of that thread's processor time. Without a meter it is a
+/// QApplication.
 class MeasuredApplication final : public QApplication {
 public:
     using QApplication::QApplication;

@@ -114,6 +114,7 @@ private:
     void showAbout();
     void readSettings();
     void writeSettings() const;
+    bool focusNextPrevChild(bool next) override;
     void closeEvent(QCloseEvent* event) override;
     void changeEvent(QEvent* event) override;
     void dragEnterEvent(QDragEnterEvent* event) override;

@@ -2,9 +2,10 @@
 #include "ui/mainwindow.h"
 
 #include <QAction>
-#include <QApplication>
 #include <QDockWidget>
 #include <QMenu>
+
+#include "ui/promptpanel.h"
 
 namespace flextron::ui {
 
@@ -24,12 +25,6 @@ QWidget* firstControl(QWidget* panel)
 
 void MainWindow::makePanelMenu(QMenu* view)
 {
-    // Tab also goes into a panel that stands behind another: the keyboard must not be where nobody sees it.
-    connect(qApp, &QApplication::focusChanged, this, [this](QWidget*, QWidget* now) {
-        for (QDockWidget* dock : docks_) {
-            if (now != nullptr && dock->isAncestorOf(now) && dock->visibleRegion().isEmpty()) dock->raise();
-        }
-    });
     QMenu* panels = view->addMenu(tr("&Go to Panel"));
     for (QDockWidget* dock : docks_) {
         const QByteArray name = "goTo_" + dock->objectName().toLatin1();
@@ -38,6 +33,21 @@ void MainWindow::makePanelMenu(QMenu* view)
         connect(action, &QAction::triggered, this, [this, dock] { goTo(dock); });
         panels->addAction(action);
     }
+}
+
+// Tab also goes into a panel that stands behind another; the keyboard must not be where nobody sees it. Qt asks for the
+// next control as well when the one with the keyboard is hidden or disabled: then no other panel may come to the front.
+bool MainWindow::focusNextPrevChild(bool next)
+{
+    const QWidget* from = focusWidget();
+    const bool by_key = from != nullptr && from->isVisibleTo(this) && from->isEnabled();
+    if (!QMainWindow::focusNextPrevChild(next)) return false;
+    for (QDockWidget* dock : docks_) {
+        if (!dock->isAncestorOf(focusWidget()) || !dock->visibleRegion().isEmpty()) continue;
+        if (by_key) dock->raise();
+        else prompt_->editor()->setFocus(Qt::OtherFocusReason);
+    }
+    return true;
 }
 
 void MainWindow::goTo(QDockWidget* dock)

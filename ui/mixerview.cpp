@@ -62,7 +62,12 @@ void MixerView::makeActions()
                    [this](const QString& file) { importFile(file); });
     });
     connect(export_action_, &QAction::triggered, this, [this] {
-        askForFile(this, {FileQuestion::Kind::Save, tr("Export widths"), tr("CSV (*.csv);;JSON (*.json)"), QStringLiteral("widths.csv"), {}},
+        askForFile(this,
+                   {FileQuestion::Kind::Save,
+                    tr("Export widths"),
+                    tr("CSV (*.csv);;JSON (*.json)"),
+                    QStringLiteral("widths.csv"),
+                    {}},
                    [this](const QString& file) { exportFile(file); });
     });
     connect(from_token_action_, &QAction::triggered, this, &MixerView::takeFromToken);
@@ -302,7 +307,10 @@ void MixerView::importFile(const QString& file)
 void MixerView::exportFile(const QString& file)
 {
     elsewhere(
-        this, [file, text = file.endsWith(QLatin1String(".json")) ? toJson(mix_) : toCsv(mix_)] { return writeFile(file.toStdString(), text); },
+        this,
+        [file, text = file.endsWith(QLatin1String(".json")) ? toJson(mix_) : toCsv(mix_)] {
+            return writeFile(file.toStdString(), text);
+        },
         [this, file](const Result<void>& written) {
             if (written.ok()) emit said(tr("Written: %1").arg(file));
             else emit failed(tr("The widths could not be written."), written.error());

@@ -57,16 +57,20 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     connect(&footers_, &QTimer::timeout, this, &PaneArea::evenFooters);
     for (const auto signal : {&Comparison::paneReset, &Comparison::paneChanged})
         connect(comparison_, signal, &footers_, qOverload<>(&QTimer::start));
-    for (QSplitter* row : {upper_, lower_}) connect(row, &QSplitter::splitterMoved, &footers_, qOverload<>(&QTimer::start));
+    for (QSplitter* row : {upper_, lower_})
+        connect(row, &QSplitter::splitterMoved, &footers_, qOverload<>(&QTimer::start));
     arrange();
 }
 
 void PaneArea::evenFooters()
 {
     for (QSplitter* row : {upper_, lower_}) {
+        // (A pane that was just put there is still narrow, and would need many lines.)
+        const int most = fontMetrics().lineSpacing() * (lower_->isVisible() ? 3 : 5);
         int height = 0;
         for (PaneView* view : views_) {
-            if (view->parentWidget() == row && view->isVisible()) height = std::max(height, view->footerNeeds());
+            if (view->parentWidget() == row && view->isVisible())
+                height = std::clamp(view->footerNeeds(), height, std::max(height, most));
         }
         for (PaneView* view : views_) {
             if (view->parentWidget() == row && view->isVisible()) view->setFooterHeight(height);
@@ -111,8 +115,8 @@ void PaneArea::showShared()
     constexpr double kMsPerSecond = 1000;
     const QString rate = QLocale().toString(kMsPerSecond * step.panes / step.p50_ms, 'f', 0);
     shared_->setFullText(step.panes == 1 ? tr("One pane, a step of %1").arg(formatMs(step.p50_ms))
-                                     : tr("%1 panes share a step of %2: %3 tokens a second together")
-                                           .arg(QLocale().toString(step.panes), formatMs(step.p50_ms), rate));
+                                         : tr("%1 panes share a step of %2: %3 tokens a second together")
+                                               .arg(QLocale().toString(step.panes), formatMs(step.p50_ms), rate));
 }
 
 } // namespace flextron::ui

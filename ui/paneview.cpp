@@ -306,8 +306,8 @@ void PaneView::refresh()
                                          formatWidths(pane.plan.subnet, pane.trace.full_mlp, pane.trace.full_heads)));
     } else {
         detail_->setFullText(tr("asked %1, %2")
-                             .arg(formatCostShare(pane.plan.budget, table),
-                                  pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
+                                 .arg(formatCostShare(pane.plan.budget, table),
+                                      pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
     }
     showFooter();
 

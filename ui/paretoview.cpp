@@ -94,8 +94,11 @@ void ParetoView::makeActions()
     connect(cancel_action_, &QAction::triggered, this, &ParetoView::cancel);
     connect(text_action_, &QAction::triggered, this, [this] {
         askForFile(this,
-                   {FileQuestion::Kind::Open, tr("Text to measure quality on"), tr("Texts (*.txt *.md);;All files (*)"),
-                    {}, {}},
+                   {FileQuestion::Kind::Open,
+                    tr("Text to measure quality on"),
+                    tr("Texts (*.txt *.md);;All files (*)"),
+                    {},
+                    {}},
                    [this](const QString& file) { openText(file); });
     });
 }
@@ -200,8 +203,8 @@ void ParetoView::measureNext()
                                                          const CancelToken& cancel) -> Result<ParetoPoint> {
             return guarded([&] {
                 if (ids->empty())
-                    *ids = firstTokens(*model,
-                                       text.empty() ? readFile(resourceFolder() / "corpus" / "tales.txt").orThrow() : text);
+                    *ids = firstTokens(
+                        *model, text.empty() ? readFile(resourceFolder() / "corpus" / "tales.txt").orThrow() : text);
                 return measurePoint(*model, request, *ids, progress, cancel).orThrow();
             });
         });

@@ -26,8 +26,8 @@ void TokenTextView::reset()
     clear();
 }
 
-// A change lays the whole paragraph out anew. Of a text of 2,000 tokens that takes milliseconds, so that a change a token
-// would take seconds.
+// A change lays the whole paragraph out anew. Of a text of 2,000 tokens that takes milliseconds, so that a change a
+// token would take seconds.
 template <class Change> void TokenTextView::atOnce(Change change)
 {
     QTextCursor block(document());

@@ -7,7 +7,6 @@
 #include <QDockWidget>
 #include <QScrollBar>
 #include <QSettings>
-#include <QSpinBox>
 #include <QTest>
 
 #include <qcustomplot.h>
@@ -17,6 +16,7 @@
 #include "ui/help.h"
 #include "ui/keydialog.h"
 #include "ui/mainwindow.h"
+#include "ui/promptpanel.h"
 #include "ui/subnetworkpanel.h"
 
 using namespace flextron;
@@ -93,9 +93,18 @@ private slots:
         const auto dock = [this](const char* name) { return window_->findChild<QDockWidget*>(QLatin1String(name)); };
         action("goTo_modelDock")->trigger();
         QTRY_VERIFY(dock("samplingDock")->visibleRegion().isEmpty());
-        dock("samplingDock")->findChild<QSpinBox*>()->setFocus(Qt::TabFocusReason);
-        QTRY_VERIFY(!dock("samplingDock")->visibleRegion().isEmpty());
+        window_->promptPanel()->editor()->setFocus();
+        bool sampled = false;
+        for (int i = 0; i < 200 && !sampled; ++i) {
+            QTest::keyClick(window_->focusWidget(), Qt::Key_Tab);
+            QTRY_VERIFY(!window_->focusWidget()->visibleRegion().isEmpty());
+            sampled = dock("samplingDock")->isAncestorOf(window_->focusWidget());
+        }
+        QVERIFY(sampled);
         QVERIFY(dock("modelDock")->visibleRegion().isEmpty());
+        // A control that goes away takes no other panel to the front.
+        window_->focusWidget()->setEnabled(false);
+        QTRY_VERIFY(!window_->focusWidget()->visibleRegion().isEmpty());
     }
 
     void keysAreChangedKeptAndPutBack()

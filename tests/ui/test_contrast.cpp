@@ -45,10 +45,9 @@ QString name(const QWidget* widget)
 
 void check(const QColor& text, const QColor& ground, const QString& what)
 {
-    QVERIFY2(contrast(text, ground) >= kReadable,
-             qPrintable(QStringLiteral("%1: %2 on %3 has a contrast of %4")
-                            .arg(what, text.name(), ground.name())
-                            .arg(contrast(text, ground), 0, 'f', 2)));
+    QVERIFY2(contrast(text, ground) >= kReadable, qPrintable(QStringLiteral("%1: %2 on %3 has a contrast of %4")
+                                                                 .arg(what, text.name(), ground.name())
+                                                                 .arg(contrast(text, ground), 0, 'f', 2)));
 }
 
 /// Each stretch of the text as it is painted, marks included.
@@ -58,7 +57,7 @@ void checkText(const QPlainTextEdit* view)
     const auto against = [&](const QTextCharFormat& format, const QColor& below, const QString& what) {
         const bool own = format.background().style() != Qt::NoBrush;
         const QColor text = format.foreground().style() != Qt::NoBrush ? format.foreground().color()
-                                                                      : view->palette().color(QPalette::Text);
+                                                                       : view->palette().color(QPalette::Text);
         check(text, own ? format.background().color() : below, what);
     };
     for (QTextBlock block = view->document()->begin(); block.isValid(); block = block.next()) {
@@ -91,7 +90,8 @@ void checkAll(const QWidget& window)
               QStringLiteral("label “%1”").arg(label->text()));
     for (const auto* button : window.findChildren<QAbstractButton*>()) {
         const QPalette& palette = button->palette();
-        if (button->isEnabled()) check(palette.color(QPalette::ButtonText), palette.color(QPalette::Button), name(button));
+        if (button->isEnabled())
+            check(palette.color(QPalette::ButtonText), palette.color(QPalette::Button), name(button));
     }
     for (const auto* text : window.findChildren<QPlainTextEdit*>()) checkText(text);
     for (auto* plot : window.findChildren<QCustomPlot*>()) checkPlot(plot);

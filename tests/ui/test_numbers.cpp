@@ -146,7 +146,8 @@ private slots:
         const Score of_live = score(full, true);
         int same = 0;
         int count = 0;
-        for (std::size_t i = static_cast<std::size_t>(pane(PaneSlot::Full).prompt_tokens); i < full.records.size(); ++i) {
+        for (std::size_t i = static_cast<std::size_t>(pane(PaneSlot::Full).prompt_tokens); i < full.records.size();
+             ++i) {
             ++count;
             if (of_full.trace.records[i].top.front().id == of_live.trace.records[i].top.front().id) ++same;
         }
@@ -238,9 +239,7 @@ private slots:
         const QAbstractItemModel* table = card->table()->model();
         for (std::size_t row = 0; row < record.top.size(); ++row) {
             const double percent = 100 * std::exp(static_cast<double>(record.top[row].logprob));
-            const auto cell = [&](int column) {
-                return table->index(static_cast<int>(row), column).data().toString();
-            };
+            const auto cell = [&](int column) { return table->index(static_cast<int>(row), column).data().toString(); };
             QCOMPARE(cell(TopTokensModel::Rank), QString::number(row));
             QCOMPARE(cell(TopTokensModel::Id), whole(record.top[row].id));
             QCOMPARE(cell(TopTokensModel::Probability), number(percent, percent < 1 ? 3 : 1) + QStringLiteral(" %"));
@@ -276,7 +275,8 @@ private slots:
         HeatmapView* heatmap = window_->heatmap();
         const Trace& trace = pane(PaneSlot::Live).trace;
         const auto tokens = static_cast<int>(trace.records.size());
-        for (const auto quantity : {Quantity::MlpWidth, Quantity::Heads, Quantity::ComputeShare, Quantity::Milliseconds}) {
+        for (const auto quantity :
+             {Quantity::MlpWidth, Quantity::Heads, Quantity::ComputeShare, Quantity::Milliseconds}) {
             heatmap->setQuantity(quantity);
             std::vector<double> of_layer(8);
             for (int token = 0; token < tokens; ++token) {
@@ -336,7 +336,8 @@ private slots:
             QCOMPARE(column(TokenQuantity::LossDifference),
                      same ? (worse > 0 ? QStringLiteral("+") : QString()) + number(worse, 3) : QStringLiteral("–"));
             float margin = 1;
-            for (std::size_t l = 0; l < 8; ++l) margin = std::min({margin, record.mlp_margin[l], record.head_margin[l]});
+            for (std::size_t l = 0; l < 8; ++l)
+                margin = std::min({margin, record.mlp_margin[l], record.head_margin[l]});
             QCOMPARE(column(TokenQuantity::Margin), number(margin, 3));
         }
     }

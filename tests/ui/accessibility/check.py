@@ -150,6 +150,15 @@ def reach(where):
     print(f"{where}: the keyboard reaches {len(wanted)} controls; Tab goes through {len(had)}", flush=True)
 
 
+def go_to(command):
+    """Through the list of commands, as a person without a mouse does."""
+    key("ctrl+shift+p")
+    time.sleep(0.3)
+    subprocess.run(["xdotool", "type", "--delay", "20", command], check=True)
+    key("Return")
+    time.sleep(1)
+
+
 def panels():
     """Each panel is brought to the front by its command, and looked at there."""
     names_of = sorted(node.name for node in window.walk(window.application(), True)
@@ -158,10 +167,7 @@ def panels():
     if len(names_of) < 10:
         fail(f"only {len(names_of)} panels can be gone to")
     for name in names_of:
-        key("ctrl+shift+p")
-        subprocess.run(["xdotool", "type", "--delay", "20", name], check=True)
-        key("Return")
-        time.sleep(1)
+        go_to(name)
         for node in to_be_reached():
             if not node.name.strip():
                 fail(f"{name}: a control without a name: {place(node)}")
@@ -201,6 +207,7 @@ def slider_by_keyboard():
 
 def cells():
     """The heatmap's cursor says its cell."""
+    go_to("Go to Widths by token")
     window.find("Heatmap of tokens and layers").queryComponent().grabFocus()
     key("Right", "Right", "Up")
     if not wait_for(lambda: has_text("token ", "layer ", " neurons"), 10):
