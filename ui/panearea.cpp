@@ -70,7 +70,7 @@ void PaneArea::evenFooters()
         int height = 0;
         for (PaneView* view : views_) {
             if (view->parentWidget() == row && view->isVisible())
-                height = std::clamp(view->footerNeeds(), height, std::max(height, most));
+                height = std::min(most, std::max(height, view->footerNeeds()));
         }
         for (PaneView* view : views_) {
             if (view->parentWidget() == row && view->isVisible()) view->setFooterHeight(height);
