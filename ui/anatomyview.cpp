@@ -43,7 +43,7 @@ QWidget* AnatomyView::makeContent()
     layer_box_->setAccessibleName(tr("Layer of the drawing"));
     layer_box_->setPrefix(tr("Layer "));
     layer_box_->setKeyboardTracking(false);
-    summary_ = new QLabel;
+    summary_ = new ElidedLabel;
     summary_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     summary_->setTextInteractionFlags(Qt::TextSelectableByMouse);
     note_ = new QLabel;
@@ -132,12 +132,12 @@ void AnatomyView::refresh()
         drawn.group_importance = relativeImportance(*groups);
     const LayerBytes read = layerBytes(config, layer, mlp, heads, model->bytes_per_weight);
     const QLocale locale;
-    summary_->setText(tr("%1 of %2 neurons, %3 of %4 heads; %5 of %6 read%7 (%8)")
-                          .arg(locale.toString(mlp), locale.toString(drawn.full_mlp), locale.toString(heads),
-                               locale.toString(drawn.full_heads), formatBytes(static_cast<std::uint64_t>(read.sum())),
-                               formatBytes(static_cast<std::uint64_t>(drawn.full_bytes.sum())), held, widths.of));
-    summary_->setToolTip(summary_->text());
-    drawing_->setAccessibleDescription(summary_->text());
+    summary_->setFullText(tr("%1 of %2 neurons, %3 of %4 heads; %5 of %6 read%7 (%8)")
+                              .arg(locale.toString(mlp), locale.toString(drawn.full_mlp), locale.toString(heads),
+                                   locale.toString(drawn.full_heads),
+                                   formatBytes(static_cast<std::uint64_t>(read.sum())),
+                                   formatBytes(static_cast<std::uint64_t>(drawn.full_bytes.sum())), held, widths.of));
+    drawing_->setAccessibleDescription(summary_->fullText());
     drawing_->setLayer(std::move(drawn));
 }
 

@@ -10,6 +10,7 @@
 #include "ui/anatomydata.h"
 #include "ui/colorlegend.h"
 #include "ui/inspected.h"
+#include "ui/statusline.h"
 
 namespace flextron::ui {
 
@@ -62,7 +63,7 @@ public:
 
     [[nodiscard]] StatePage* page() const { return page_; }
     [[nodiscard]] AnatomyDrawing* drawing() const { return drawing_; }
-    [[nodiscard]] QString summary() const { return summary_->text(); }
+    [[nodiscard]] QString summary() const { return summary_->fullText(); }
 
 private:
     QWidget* makeContent();
@@ -81,7 +82,7 @@ private:
     Selection* selection_;
     StatePage* page_ = nullptr;
     QSpinBox* layer_box_ = nullptr;
-    QLabel* summary_ = nullptr;
+    ElidedLabel* summary_ = nullptr;
     QLabel* note_ = nullptr;
     AnatomyDrawing* drawing_ = nullptr;
 };

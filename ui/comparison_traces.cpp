@@ -4,6 +4,7 @@
 #include <QStringDecoder>
 
 #include "ui/comparison.h"
+#include "ui/panemath.h"
 
 namespace flextron::ui {
 
@@ -41,12 +42,8 @@ PaneTiming timingOf(const Trace& trace, int given)
     }
     timing.new_tokens = static_cast<int>(trace.records.size()) - given;
     if (times.empty()) return timing;
-    std::sort(times.begin(), times.end());
-    const auto at = [&times](double share) {
-        return times[static_cast<std::size_t>(share * static_cast<double>(times.size() - 1))];
-    };
-    timing.p50_ms = at(0.5);
-    timing.p95_ms = at(0.95);
+    timing.p50_ms = quantile(times, 0.5);
+    timing.p95_ms = quantile(times, 0.95);
     double sum = 0;
     for (const double ms : times) sum += ms;
     if (sum > 0) timing.tokens_per_second = kMsPerSecond * static_cast<double>(times.size()) / sum;

@@ -4,16 +4,16 @@
 #include <QApplication>
 #include <QClipboard>
 #include <QComboBox>
-#include <QFileDialog>
 #include <QFileInfo>
 #include <QMenu>
 #include <QPointer>
-#include <QThreadPool>
 
 #include <qcustomplot.h>
 
 #include "engine/base/files.h"
+#include "ui/askforfile.h"
 #include "ui/commandline.h"
+#include "ui/elsewhere.h"
 #include "ui/figures.h"
 #include "ui/history.h"
 #include "ui/mainwindow.h"
@@ -28,17 +28,6 @@ namespace {
 constexpr std::array kPaces{std::pair(Pace::Mode::Off, "off"), std::pair(Pace::Mode::Real, "real"),
                             std::pair(Pace::Mode::Slow10, "slow10"), std::pair(Pace::Mode::Slow50, "slow50"),
                             std::pair(Pace::Mode::Step, "step")};
-
-/// Runs `work` on another thread and `then` with its result here, unless `context` is gone.
-template <class Work, class Then> void elsewhere(QObject* context, Work work, Then then)
-{
-    QThreadPool::globalInstance()->start([guard = QPointer<QObject>(context), work, then] {
-        auto result = work();
-        QMetaObject::invokeMethod(qApp, [guard, then, result = std::move(result)] {
-            if (guard) then(result);
-        });
-    });
-}
 
 } // namespace
 
@@ -129,14 +118,8 @@ void FileActions::update()
 void FileActions::choose(const QString& title, const QString& filter, const QString& ending, bool save,
                          const std::function<void(const QString&)>& chosen)
 {
-    auto* dialog = new QFileDialog(window_, QString(title).remove(QLatin1Char('&')));
-    dialog->setAttribute(Qt::WA_DeleteOnClose);
-    dialog->setNameFilter(filter);
-    dialog->setAcceptMode(save ? QFileDialog::AcceptSave : QFileDialog::AcceptOpen);
-    dialog->setFileMode(save ? QFileDialog::AnyFile : QFileDialog::ExistingFile);
-    if (!ending.isEmpty()) dialog->setDefaultSuffix(ending);
-    connect(dialog, &QFileDialog::fileSelected, this, [chosen](const QString& file) { chosen(file); });
-    dialog->open();
+    const auto kind = save ? FileQuestion::Kind::Save : FileQuestion::Kind::Open;
+    askForFile(window_, {kind, title, filter, {}, ending}, chosen);
 }
 
 void FileActions::failed(const QString& title, const Error& error)
@@ -303,7 +286,12 @@ void FileActions::openFile(const QString& file)
     else if (info.suffix() == QLatin1String("txt") || info.suffix() == QLatin1String("md")) window_->openText(file);
     else if (info.suffix() == QLatin1String("safetensors") && !QFileInfo::exists(info.absolutePath() + "/config.json"))
         openTraces(file);
-    else window_->openModel(info.absolutePath());
+    else if (QFileInfo::exists(info.absolutePath() + "/config.json")) window_->openModel(info.absolutePath());
+    else
+        failed(tr("%1 could not be opened; nothing has changed.").arg(info.fileName()),
+               {ErrorCode::Unsupported, file.toStdString() + ": no session, trace, text or file of a model",
+                tr("Open a model's folder, a session (.flextron), a trace (.safetensors) or a text (.txt, .md).")
+                    .toStdString()});
 }
 
 QString FileActions::commandOf(PaneSlot slot) const

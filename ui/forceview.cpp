@@ -4,17 +4,21 @@
 #include <cmath>
 
 #include <QAction>
-#include <QFile>
-#include <QFileDialog>
 #include <QGridLayout>
 #include <QLocale>
-#include <QSaveFile>
 #include <QVBoxLayout>
 
+#include "engine/base/files.h"
 #include "engine/evaluate/scoring.h"
+#include "ui/askforfile.h"
+#include "ui/elsewhere.h"
 #include "ui/format.h"
 
 namespace flextron::ui {
+
+namespace {
+constexpr std::uint64_t kMostBytes = 16U << 20; // of a file with widths
+} // namespace
 
 void ForcedModel::setGroups(std::vector<ForcedGroup> groups)
 {
@@ -142,8 +146,19 @@ void ForceView::makeActions()
         effect_->clear();
         push();
     });
-    connect(import_action_, &QAction::triggered, this, &ForceView::importFile);
-    connect(export_action_, &QAction::triggered, this, &ForceView::exportFile);
+    connect(import_action_, &QAction::triggered, this, [this] {
+        askForFile(this, {FileQuestion::Kind::Open, tr("Import forced choices"), tr("JSON (*.json)"), {}, {}},
+                   [this](const QString& file) { importFile(file); });
+    });
+    connect(export_action_, &QAction::triggered, this, [this] {
+        askForFile(this,
+                   {FileQuestion::Kind::Save,
+                    tr("Export forced choices"),
+                    tr("JSON (*.json)"),
+                    QStringLiteral("forced.json"),
+                    {}},
+                   [this](const QString& file) { exportFile(file); });
+    });
 }
 
 QList<QAction*> ForceView::viewActions() const
@@ -186,6 +201,9 @@ QWidget* ForceView::makeContent()
     list_->setAccessibleName(tr("Forced choices"));
     list_->setModel(model_);
     list_->setMinimumHeight(fontMetrics().height() * 3);
+    list_->setWordWrap(true);
+    list_->setResizeMode(QListView::Adjust);
+    list_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     effect_ = new QLabel(tr("Select a cell of the heatmap; then force it wider, narrower, or leave it out."));
     effect_->setWordWrap(true);
     effect_->setTextInteractionFlags(Qt::TextSelectableByMouse);
@@ -302,30 +320,20 @@ Result<void> ForceView::importText(const std::string& text)
     return {};
 }
 
-void ForceView::importFile()
+void ForceView::importFile(const QString& file)
 {
-    const QString name = QFileDialog::getOpenFileName(this, tr("Import forced choices"), {}, tr("JSON (*.json)"));
-    if (name.isEmpty()) return;
-    QFile file(name);
-    if (!file.open(QIODevice::ReadOnly)) {
-        effect_->setText(tr("%1 could not be read: %2").arg(name, file.errorString()));
-        return;
-    }
-    const auto imported = importText(file.readAll().toStdString());
-    if (!imported.ok()) effect_->setText(formatError(imported.error()));
+    const auto imported = guarded([&] { importText(readFile(file.toStdString(), kMostBytes).orThrow()).orThrow(); });
+    if (!imported.ok()) emit failed(tr("The forced choices could not be read; nothing has changed."), imported.error());
 }
 
-void ForceView::exportFile()
+void ForceView::exportFile(const QString& file)
 {
-    const QString name = QFileDialog::getSaveFileName(this, tr("Export forced choices"), QStringLiteral("forced.json"),
-                                                      tr("JSON (*.json)"));
-    if (name.isEmpty()) return;
-    QSaveFile file(name);
-    const std::string text = toJson(allOverrides(model_->groups()));
-    const bool written = file.open(QIODevice::WriteOnly) && file.write(text.data(), std::ssize(text)) >= 0 &&
-                         file.commit();
-    effect_->setText(written ? tr("Written to %1").arg(name)
-                             : tr("%1 could not be written: %2").arg(name, file.errorString()));
+    elsewhere(
+        this, [file, text = toJson(allOverrides(model_->groups()))] { return writeFile(file.toStdString(), text); },
+        [this, file](const Result<void>& written) {
+            if (written.ok()) emit said(tr("Written: %1").arg(file));
+            else emit failed(tr("The forced choices could not be written."), written.error());
+        });
 }
 
 } // namespace flextron::ui

@@ -50,6 +50,12 @@ public:
     void setBlocks(ForceBlocks blocks);
     /// As parseOverrides reads it; replaces what is forced.
     Result<void> importText(const std::string& text);
+    void importFile(const QString& file);
+    void exportFile(const QString& file);
+
+signals:
+    void failed(const QString& title, const flextron::Error& error);
+    void said(const QString& text); ///< for the status bar
 
 private:
     void makeActions();
@@ -60,8 +66,6 @@ private:
     void followOverrides();
     void askEffect();
     void updateActions();
-    void importFile();
-    void exportFile();
     [[nodiscard]] ForceScope scope() const { return static_cast<ForceScope>(scope_->currentData().toInt()); }
     [[nodiscard]] ForceBlocks blocks() const { return static_cast<ForceBlocks>(blocks_->currentData().toInt()); }
 

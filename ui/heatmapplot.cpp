@@ -250,6 +250,8 @@ void HeatmapPlot::updateTicks()
         xAxis->setTicker(wholeNumbers());
     }
     xAxis->setTickLabelRotation(texts ? -60 : 0);
+    // In a low plot the map needs the line more than its name.
+    xAxis->setLabel(height() >= fontMetrics().height() * 12 ? tr("token") : QString());
 }
 
 void HeatmapPlot::setMarks(const HeatmapMarks& marks)

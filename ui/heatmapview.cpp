@@ -82,7 +82,7 @@ QWidget* HeatmapView::makeBar()
     pane_box_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
     listPanes();
     legend_ = new ColorLegend;
-    note_ = new QLabel;
+    note_ = new ElidedLabel;
     note_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
 
     auto* bar = new QWidget;
@@ -136,9 +136,8 @@ QWidget* HeatmapView::makeContent()
     twins_ = new QStackedWidget;
     twins_->addWidget(plot_);
     twins_->addWidget(table_);
-    readout_ = new QLabel;
+    readout_ = new ElidedLabel;
     readout_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    readout_->setAccessibleName(tr("Cell under the cursor"));
     auto* layout = new QVBoxLayout(content);
     layout->setSpacing(fontMetrics().height() / 4);
     layout->addWidget(makeBar());
@@ -194,8 +193,9 @@ void HeatmapView::connectData()
         if (slot == slot_) updateState();
     });
     connect(baseline_, &Baseline::changed, this, &HeatmapView::followBaseline);
-    connect(baseline_, &Baseline::failed, this, [this](const Error& error) { note_->setText(formatError(error)); });
+    connect(baseline_, &Baseline::failed, this, [this](const Error& error) { note_->setFullText(formatError(error)); });
     connect(service_, &EngineService::busyChanged, this, &HeatmapView::updateActions);
+    connect(comparison_, &Comparison::targetChanged, this, &HeatmapView::updateActions);
     connect(comparison_, &Comparison::divergenceChanged, this, &HeatmapView::updateMarks);
     connect(comparison_, &Comparison::panesChanged, this, &HeatmapView::listPanes);
     connect(selection_, &Selection::changed, this, &HeatmapView::updateMarks);
@@ -224,7 +224,7 @@ TokenSource HeatmapView::tokenSource() const
 void HeatmapView::rebuild()
 {
     // What was read off the last run says nothing of this one.
-    readout_->clear();
+    readout_->setFullText({});
     plot_->setAccessibleDescription({});
     const int room = static_cast<int>(trace().records.size()) +
                      (pane().busy() && pane().inputs.mode == RunMode::Write ? pane().inputs.max_tokens : 0);
@@ -254,8 +254,7 @@ void HeatmapView::drawColumns(int first)
     plot_->showCells(grid_, first);
     table_model_->follow(first);
     if (quantity_ == Quantity::Milliseconds) updateScale();
-    note_->setText(noteText());
-    note_->setToolTip(note_->text());
+    note_->setFullText(noteText());
     updateMarks();
 }
 
@@ -272,6 +271,8 @@ QString HeatmapView::noteText() const
 {
     if (difference_action_->isChecked() && compared_ < tokensRead(trace()))
         return tr("Hatched: another text than the full model's.");
+    if (sameForEveryToken(trace()) && pane().choice.target.routing == Routing::Dynamic)
+        return tr("The same for every token: at the full width the routers have nothing to choose.");
     if (sameForEveryToken(trace())) return tr("The same for every token: one choice for the whole text.");
     const bool changed = tokensRead(trace()) > 0 && trace().routing != "dynamic";
     return changed ? tr("The target was changed in mid-text.") : QString();
@@ -319,7 +320,8 @@ void HeatmapView::updateActions()
     const ModelInfoPtr& model = service_->model();
     const bool still = !pane().busy() && pane().hasText();
     same_text_action_->setEnabled(difference_action_->isChecked() && baseline_->canRead(slot_));
-    dynamic_action_->setEnabled(model && model->dynamic_routers && still && slot_ == PaneSlot::Live &&
+    const bool already = comparison_->target().routing == Routing::Dynamic;
+    dynamic_action_->setEnabled(model && model->dynamic_routers && still && !already && slot_ == PaneSlot::Live &&
                                 sameForEveryToken(trace()));
 }
 
@@ -366,7 +368,7 @@ void HeatmapView::showCell(int token, int layer)
                    .arg(text, valueText(grid_.tokenMean(token), quantity_),
                         valueText(grid_.layerMean(layer), quantity_));
     }
-    readout_->setText(text);
+    readout_->setFullText(text);
     plot_->setAccessibleDescription(text);
 }
 

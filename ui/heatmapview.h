@@ -15,6 +15,7 @@
 #include "ui/heatmapplot.h"
 #include "ui/selection.h"
 #include "ui/statepage.h"
+#include "ui/statusline.h"
 #include "ui/tokentable.h"
 
 namespace flextron::ui {
@@ -30,8 +31,8 @@ public:
     [[nodiscard]] HeatmapPlot* plot() const { return plot_; }
     [[nodiscard]] TokenTable* table() const { return table_; }
     [[nodiscard]] StatePage* page() const { return page_; }
-    [[nodiscard]] QString readout() const { return readout_->text(); }
-    [[nodiscard]] QString note() const { return note_->text(); }
+    [[nodiscard]] QString readout() const { return readout_->fullText(); }
+    [[nodiscard]] QString note() const { return note_->fullText(); }
     /// What the window lists in its menus.
     [[nodiscard]] QList<QAction*> viewActions() const;
     void setQuantity(Quantity quantity);
@@ -81,8 +82,8 @@ private:
     QComboBox* pane_box_ = nullptr;
     QComboBox* quantity_box_ = nullptr;
     ColorLegend* legend_ = nullptr;
-    QLabel* note_ = nullptr;
-    QLabel* readout_ = nullptr;
+    ElidedLabel* note_ = nullptr;
+    ElidedLabel* readout_ = nullptr;
     QStackedWidget* twins_ = nullptr;
     HeatmapPlot* plot_ = nullptr;
     TokenTableModel* table_model_ = nullptr;

@@ -55,11 +55,19 @@ InspectionViews::InspectionViews(EngineService* service, Comparison* comparison,
     why->addWidget(why_);
     why->addWidget(response_);
     why->setChildrenCollapsible(false);
+    why->setStretchFactor(0, 3);
+    why->setStretchFactor(1, 2);
     add("whyDock", tr("Why"), why, Qt::RightDockWidgetArea);
     add("ledgerDock", tr("Budget"), ledger_, Qt::RightDockWidgetArea);
     add("forceDock", tr("Force"), force_, Qt::RightDockWidgetArea);
     selection->setContinuationOffered(true);
     connect(selection, &Selection::continuationRequested, comparison, &Comparison::continueFrom);
+    const auto forward = [this](const auto* view, auto view_failed, auto view_said) {
+        connect(view, view_failed, this, &InspectionViews::failed);
+        connect(view, view_said, this, &InspectionViews::said);
+    };
+    forward(force_, &ForceView::failed, &ForceView::said);
+    forward(mixer_, &MixerView::failed, &MixerView::said);
     actions_ << heatmap_->viewActions() << token_card_->viewActions() << force_->viewActions() << mixer_->viewActions()
              << pareto_->viewActions() << latency_->viewActions() << run_monitor_->viewActions();
 }

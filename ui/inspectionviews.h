@@ -69,6 +69,11 @@ public:
     [[nodiscard]] TextColoring* coloring() const { return coloring_; }
     [[nodiscard]] Baseline* baseline() const { return baseline_; }
 
+signals:
+    /// A view could not do what it was asked for.
+    void failed(const QString& title, const flextron::Error& error);
+    void said(const QString& text); ///< for the status bar
+
 private:
     void add(const char* name, const QString& title, QWidget* view, Qt::DockWidgetArea area);
 

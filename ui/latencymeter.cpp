@@ -1,7 +1,6 @@
 #include "ui/latencymeter.h"
 
 #include <algorithm>
-#include <cmath>
 #include <ctime>
 
 #include <QAction>
@@ -10,10 +9,12 @@
 #include <QJsonObject>
 #include <QMouseEvent>
 #include <QTemporaryDir>
+#include <QThread>
 
 #include "engine/base/files.h"
 #include "ui/fileactions.h"
 #include "ui/mainwindow.h"
+#include "ui/panemath.h"
 #include "ui/promptpanel.h"
 #include "ui/subnetworkpanel.h"
 
@@ -36,7 +37,8 @@ double threadCpuMs()
 
 bool MeasuredApplication::notify(QObject* receiver, QEvent* event)
 {
-    if (!measuring_ || depth_ > 0) return QApplication::notify(receiver, event);
+    // Events of other threads come through here as well, on those threads.
+    if (QThread::currentThread() != thread() || !measuring_ || depth_ > 0) return QApplication::notify(receiver, event);
     // Taken before: the receiver may be gone after.
     const char* name = receiver->metaObject()->className();
     const auto type = static_cast<int>(event->type());
@@ -47,15 +49,6 @@ bool MeasuredApplication::notify(QObject* receiver, QEvent* event)
     --depth_;
     if (took > worst_.cpu_ms) worst_ = {took, QStringLiteral("%1, event %2").arg(QLatin1String(name)).arg(type)};
     return handled;
-}
-
-double quantile(std::vector<double> values, double share)
-{
-    if (values.empty()) return 0;
-    const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(values.size())));
-    const auto at = values.begin() + static_cast<std::ptrdiff_t>(std::clamp<std::size_t>(rank, 1, values.size()) - 1);
-    std::nth_element(values.begin(), at, values.end());
-    return *at;
 }
 
 LatencyMeter::LatencyMeter(MainWindow* window, MeasuredApplication* program, QString file, int seconds)

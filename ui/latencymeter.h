@@ -16,7 +16,8 @@ namespace flextron::ui {
 
 class MainWindow;
 
-/// Notes what each handler takes of its thread's processor time. Without a meter it is a QApplication.
+/// Notes what each handler of the window's thread takes of that thread's processor time. Without a meter it is a
+/// QApplication.
 class MeasuredApplication final : public QApplication {
 public:
     using QApplication::QApplication;
@@ -34,9 +35,6 @@ private:
     int depth_ = 0;
     Handler worst_;
 };
-
-/// The given share of the values lies at or below the answer; 0 for none.
-double quantile(std::vector<double> values, double share);
 
 /// Loads, runs, drags with mouse events, pins, reads, exports and loads again, for as long as asked; then writes what
 /// was measured as JSON and says that it is done.

@@ -39,6 +39,7 @@ LayerCosts::LayerCosts(ModelConfig config, std::optional<LatencyTable> table, in
     const auto layers = static_cast<std::size_t>(config_.numLayers());
     fixed_ = whole({std::vector<int>(layers, 0), std::vector<int>(layers, 0)});
     full_ = whole(fullSubNetwork(config_));
+    if (table_) routers_ms_ = table_->predictMs(fullSubNetwork(config_), context_, KvRule::All, true) - full_;
 }
 
 double LayerCosts::whole(const SubNetwork& subnet) const
@@ -102,7 +103,10 @@ BudgetEntry budgetEntry(const Trace& trace, int token, const LayerCosts& costs)
         entry.chosen += layerCost(trace, token, layer, costs);
         for (const SubBlock block : kBlocks) entry.forced += forced(trace, token, layer, block) ? 1 : 0;
     }
-    if (costs.fromTable()) entry.table_ms = entry.chosen;
+    if (costs.fromTable()) {
+        const bool routed = !routerProbabilities(trace, token, 0, SubBlock::Mlp).empty();
+        entry.table_ms = entry.chosen + (routed ? costs.routersMs() : 0.0);
+    }
     entry.expected /= costs.full();
     entry.chosen /= costs.full();
     if (token >= 0 && token < static_cast<int>(trace.records.size())) {

@@ -27,6 +27,8 @@ public:
     [[nodiscard]] double block(int layer, SubBlock block, int width) const;
     [[nodiscard]] double fullLayer(int layer) const;
     [[nodiscard]] double full() const { return full_; }
+    /// What dynamic routers take of a token's time, beside all that; 0 without a table.
+    [[nodiscard]] double routersMs() const { return routers_ms_; }
 
 private:
     [[nodiscard]] double whole(const SubNetwork& subnet) const;
@@ -35,6 +37,7 @@ private:
     int context_;
     double fixed_ = 0;
     double full_ = 0;
+    double routers_ms_ = 0;
     mutable std::map<std::pair<int, int>, double> mlp_; // by (layer, width)
     mutable std::map<std::pair<int, int>, double> attention_;
 };
@@ -49,7 +52,7 @@ double expectedLayerCost(const Trace& trace, int token, int layer, const LayerCo
 struct BudgetEntry {
     double expected = 0;    ///< by the routers (soft); NaN without them
     double chosen = 0;      ///< with the widths that were used
-    double table_ms = 0;    ///< of these widths; NaN without a table
+    double table_ms = 0;    ///< of these widths, and of the routers where they were asked; NaN without a table
     double measured_ms = 0; ///< of the step; NaN for tokens that were read together with others
     int forced = 0;         ///< sub-blocks whose width is not the routers' choice
 };

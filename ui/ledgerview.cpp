@@ -135,8 +135,8 @@ QCustomPlot* LedgerView::makePlot()
     plot->setToolTip(tr("Thin: the share of each token. Thick: the mean up to it. Dashed: what was asked."));
     plot->setMinimumHeight(fontMetrics().height() * 5);
     plot->axisRect()->setupFullAxesBox();
-    plot->xAxis->setLabel(tr("token"));
     plot->yAxis->setLabel(tr("% of full"));
+    plot->yAxis->ticker()->setTickCount(3); // the plot is low: more numbers would lie on each other
     for (QCPAxis* axis : {plot->xAxis2, plot->yAxis2}) axis->setTicks(false);
     each_ = plot->addGraph();
     each_->setLineStyle(QCPGraph::lsStepCenter);

@@ -5,7 +5,6 @@
 #include <QCloseEvent>
 #include <QDockWidget>
 #include <QDragEnterEvent>
-#include <QFileDialog>
 #include <QFileInfo>
 #include <QMenu>
 #include <QMimeData>
@@ -14,6 +13,7 @@
 #include <QStatusBar>
 
 #include "engine/base/files.h"
+#include "ui/askforfile.h"
 #include "ui/fileactions.h"
 #include "ui/format.h"
 #include "ui/heatmapview.h"
@@ -212,21 +212,14 @@ void MainWindow::applyInputs()
 
 void MainWindow::chooseFolder()
 {
-    auto* dialog = new QFileDialog(this, tr("Open a model folder"));
-    dialog->setAttribute(Qt::WA_DeleteOnClose);
-    dialog->setFileMode(QFileDialog::Directory);
-    dialog->setOption(QFileDialog::ShowDirsOnly);
-    connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::openModel);
-    dialog->open();
+    askForFile(this, {FileQuestion::Kind::Folder, tr("Open a model folder"), {}, {}, {}},
+               [this](const QString& folder) { openModel(folder); });
 }
 
 void MainWindow::chooseText()
 {
-    auto* dialog = new QFileDialog(this, tr("Open a text"));
-    dialog->setAttribute(Qt::WA_DeleteOnClose);
-    dialog->setFileMode(QFileDialog::ExistingFile);
-    connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::openText);
-    dialog->open();
+    askForFile(this, {FileQuestion::Kind::Open, tr("Open a text"), tr("Texts (*.txt *.md);;All files (*)"), {}, {}},
+               [this](const QString& file) { openText(file); });
 }
 
 void MainWindow::openText(const QString& file)

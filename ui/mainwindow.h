@@ -90,6 +90,8 @@ private:
     void makeLayoutActions();
     void makeHelpActions();
     void makeHelpMenu(QMenu* help);
+    void makePanelMenu(QMenu* view);
+    void goTo(QDockWidget* dock);
     void showBox(const QString& title, const QString& text);
     static QString panelHelp(const QString& name);
     void arrangeAnew();
@@ -112,6 +114,7 @@ private:
     void showAbout();
     void readSettings();
     void writeSettings() const;
+    bool focusNextPrevChild(bool next) override;
     void closeEvent(QCloseEvent* event) override;
     void changeEvent(QEvent* event) override;
     void dragEnterEvent(QDragEnterEvent* event) override;

@@ -147,6 +147,7 @@ void MainWindow::makeMenus()
     edit->addActions({copy_live_action_, clear_selection_action_});
     view_menu_ = menuBar()->addMenu(tr("&View"));
     for (QDockWidget* dock : docks_) view_menu_->addAction(dock->toggleViewAction());
+    makePanelMenu(view_menu_);
     view_menu_->addSeparator();
     for (QAction* action : layout_actions_) view_menu_->addAction(action);
     view_menu_->addActions({reset_zoom_action_, reset_layout_action_});
@@ -168,6 +169,9 @@ void MainWindow::makeToolBar()
     QToolBar* bar = addToolBar(tr("Tools"));
     bar->setObjectName(QStringLiteral("toolBar"));
     bar->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    // Qt's own button for what a narrow window has no room for; it has a name of ours only.
+    if (auto* more = bar->findChild<QToolButton*>(QStringLiteral("qt_toolbar_ext_button")))
+        more->setAccessibleName(tr("More tools"));
     const int icon = fontMetrics().height();
     bar->setIconSize({icon, icon});
     bar->addActions({open_action_, run_action_, read_action_, stop_action_, step_action_});
@@ -196,6 +200,7 @@ void MainWindow::makeToolBar()
     pace_box_->addItem(tr("10 times slower"), static_cast<int>(Pace::Mode::Slow10));
     pace_box_->addItem(tr("50 times slower"), static_cast<int>(Pace::Mode::Slow50));
     pace_box_->addItem(tr("step by step"), static_cast<int>(Pace::Mode::Step));
+    pace_box_->setAccessibleDescription(tr("Pace"));
     add(tr("Pace"), pace_box_);
     add(tr("See&d"), sampling_->seed());
     connect(pace_box_, &QComboBox::activated, this,
@@ -239,6 +244,8 @@ void MainWindow::makeViews()
     model_card_ = new ModelCard(service_, open_action_, cancel_load_action_);
     inspection_ = new InspectionViews(service_, comparison_, selection_,
                                       {run_action_, measure_action_, cancel_measure_action_}, this);
+    connect(inspection_, &InspectionViews::failed, notice_, &NoticeBar::showError);
+    connect(inspection_, &InspectionViews::said, this, &MainWindow::showMessage);
     addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), sub_network_);
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
     addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
@@ -248,6 +255,10 @@ void MainWindow::makeViews()
     for (int i = 0; i < kPaneSlots; ++i) {
         const auto slot = static_cast<PaneSlot>(i);
         inspection_->attach(slot, paneView(slot));
+    }
+    // On Linux a box's accessible name is the entry it shows; what it is for must stand elsewhere.
+    for (QComboBox* box : findChildren<QComboBox*>()) {
+        if (box->accessibleDescription().isEmpty()) box->setAccessibleDescription(box->accessibleName());
     }
 }
 

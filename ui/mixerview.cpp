@@ -3,19 +3,23 @@
 #include <algorithm>
 
 #include <QAction>
-#include <QFile>
-#include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLocale>
-#include <QSaveFile>
 #include <QScopedValueRollback>
 #include <QVBoxLayout>
 
+#include "engine/base/files.h"
 #include "engine/model/cost.h"
+#include "ui/askforfile.h"
+#include "ui/elsewhere.h"
 #include "ui/format.h"
 #include "ui/routerdata.h"
 
 namespace flextron::ui {
+
+namespace {
+constexpr std::uint64_t kMostBytes = 16U << 20; // of a file with widths
+} // namespace
 
 MixerView::MixerView(EngineService* service, Comparison* comparison, Selection* selection, QWidget* parent)
     : QWidget(parent)
@@ -53,8 +57,19 @@ void MixerView::makeActions()
                           tr("Write the widths of all layers to a CSV or JSON file"));
     from_token_action_ = make("mixFromToken", tr("Mix as the &Token"),
                               tr("Set the faders to the widths that the selected token was read with"));
-    connect(import_action_, &QAction::triggered, this, &MixerView::importFile);
-    connect(export_action_, &QAction::triggered, this, &MixerView::exportFile);
+    connect(import_action_, &QAction::triggered, this, [this] {
+        askForFile(this, {FileQuestion::Kind::Open, tr("Import widths"), tr("Widths (*.csv *.json *.txt)"), {}, {}},
+                   [this](const QString& file) { importFile(file); });
+    });
+    connect(export_action_, &QAction::triggered, this, [this] {
+        askForFile(this,
+                   {FileQuestion::Kind::Save,
+                    tr("Export widths"),
+                    tr("CSV (*.csv);;JSON (*.json)"),
+                    QStringLiteral("widths.csv"),
+                    {}},
+                   [this](const QString& file) { exportFile(file); });
+    });
     connect(from_token_action_, &QAction::triggered, this, &MixerView::takeFromToken);
 }
 
@@ -69,7 +84,7 @@ QWidget* MixerView::makeContent()
     for (const auto preset : {MixerPreset::Full, MixerPreset::Smallest, MixerPreset::Middle, MixerPreset::NarrowEnds,
                               MixerPreset::NarrowMiddle, MixerPreset::Falling, MixerPreset::Rising})
         presets_->addItem(mixerPresetName(preset), static_cast<int>(preset));
-    summary_ = new QLabel;
+    summary_ = new ElidedLabel;
     summary_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     auto* bar = new QHBoxLayout;
     bar->addWidget(presets_);
@@ -215,7 +230,7 @@ void MixerView::showMix()
                              : flopShare(runs, model.config(), options);
     QString text = formatCostShare(share, model.latency.has_value());
     if (!solo_.empty()) text += tr("; solo: the other layers are full");
-    summary_->setText(text);
+    summary_->setFullText(text);
 }
 
 void MixerView::runMix(bool dragging)
@@ -283,30 +298,23 @@ Result<void> MixerView::importText(const std::string& text)
     return {};
 }
 
-void MixerView::importFile()
+void MixerView::importFile(const QString& file)
 {
-    const QString name = QFileDialog::getOpenFileName(this, tr("Import widths"), {}, tr("Widths (*.csv *.json *.txt)"));
-    if (name.isEmpty()) return;
-    QFile file(name);
-    if (!file.open(QIODevice::ReadOnly)) {
-        summary_->setText(tr("%1 could not be read: %2").arg(name, file.errorString()));
-        return;
-    }
-    const auto imported = importText(file.readAll().toStdString());
-    if (!imported.ok()) summary_->setText(formatError(imported.error()));
+    const auto imported = guarded([&] { importText(readFile(file.toStdString(), kMostBytes).orThrow()).orThrow(); });
+    if (!imported.ok()) emit failed(tr("The widths could not be read; nothing has changed."), imported.error());
 }
 
-void MixerView::exportFile()
+void MixerView::exportFile(const QString& file)
 {
-    const QString name = QFileDialog::getSaveFileName(this, tr("Export widths"), QStringLiteral("widths.csv"),
-                                                      tr("CSV (*.csv);;JSON (*.json)"));
-    if (name.isEmpty()) return;
-    QSaveFile file(name);
-    const std::string text = name.endsWith(QLatin1String(".json")) ? toJson(mix_) : toCsv(mix_);
-    const bool written = file.open(QIODevice::WriteOnly) && file.write(text.data(), std::ssize(text)) >= 0 &&
-                         file.commit();
-    summary_->setText(written ? tr("Written to %1").arg(name)
-                              : tr("%1 could not be written: %2").arg(name, file.errorString()));
+    elsewhere(
+        this,
+        [file, text = file.endsWith(QLatin1String(".json")) ? toJson(mix_) : toCsv(mix_)] {
+            return writeFile(file.toStdString(), text);
+        },
+        [this, file](const Result<void>& written) {
+            if (written.ok()) emit said(tr("Written: %1").arg(file));
+            else emit failed(tr("The widths could not be written."), written.error());
+        });
 }
 
 } // namespace flextron::ui

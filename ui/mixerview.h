@@ -13,6 +13,7 @@
 
 #include "ui/inspected.h"
 #include "ui/mixerdata.h"
+#include "ui/statusline.h"
 
 namespace flextron::ui {
 
@@ -23,7 +24,7 @@ public:
     MixerView(EngineService* service, Comparison* comparison, Selection* selection, QWidget* parent = nullptr);
 
     [[nodiscard]] StatePage* page() const { return page_; }
-    [[nodiscard]] QString summary() const { return summary_->text(); }
+    [[nodiscard]] QString summary() const { return summary_->fullText(); }
     /// As the faders stand; what runs is this with solo applied.
     [[nodiscard]] const SubNetwork& mix() const { return mix_; }
     [[nodiscard]] QSlider* fader(int layer, bool mlp) const;
@@ -33,6 +34,12 @@ public:
     void setLocked(int layer, bool locked);
     /// CSV, JSON or the text form. The error names the place.
     Result<void> importText(const std::string& text);
+    void importFile(const QString& file);
+    void exportFile(const QString& file);
+
+signals:
+    void failed(const QString& title, const flextron::Error& error);
+    void said(const QString& text); ///< for the status bar
 
 private:
     struct Channel {
@@ -54,8 +61,6 @@ private:
     void runMix(bool dragging);
     void followTarget();
     void takeFromToken();
-    void importFile();
-    void exportFile();
 
     EngineService* service_;
     Comparison* comparison_;
@@ -69,7 +74,7 @@ private:
     bool showing_ = false; // faders are being set, not moved
     StatePage* page_ = nullptr;
     QComboBox* presets_ = nullptr;
-    QLabel* summary_ = nullptr;
+    ElidedLabel* summary_ = nullptr;
     QScrollArea* scroll_ = nullptr;
     std::vector<Channel> channels_;
 };

@@ -21,7 +21,6 @@ NoticeBar::NoticeBar(QWidget* parent)
     setAutoFillBackground(true);
     text_->setWordWrap(true);
     text_->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
-    text_->setAccessibleName(tr("Notice"));
     answer_button_->setAccessibleName(tr("Answer"));
     auto* dismiss = new QPushButton(tr("Dismiss"));
     auto* layout = new QHBoxLayout(this);

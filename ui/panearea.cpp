@@ -1,5 +1,7 @@
 #include "ui/panearea.h"
 
+#include <algorithm>
+
 #include <QHBoxLayout>
 #include <QLocale>
 #include <QToolButton>
@@ -20,7 +22,7 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     , rows_(new QSplitter(Qt::Vertical))
     , upper_(new QSplitter(Qt::Horizontal))
     , lower_(new QSplitter(Qt::Horizontal))
-    , shared_(new QLabel)
+    , shared_(new ElidedLabel)
 {
     for (int i = 0; i < kPaneSlots; ++i) {
         views_[static_cast<std::size_t>(i)] = new PaneView(static_cast<PaneSlot>(i), service, comparison, selection,
@@ -49,7 +51,37 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     connect(comparison_, &Comparison::panesChanged, this, &PaneArea::arrange);
     connect(comparison_, &Comparison::sharedStepChanged, this, &PaneArea::showShared);
     connect(comparison_, &Comparison::paneReset, this, &PaneArea::showShared);
+    // The texts of a row end at one height, however many lines stand under each.
+    footers_.setSingleShot(true);
+    footers_.setInterval(0);
+    connect(&footers_, &QTimer::timeout, this, &PaneArea::evenFooters);
+    for (const auto signal : {&Comparison::paneReset, &Comparison::paneChanged})
+        connect(comparison_, signal, &footers_, qOverload<>(&QTimer::start));
+    for (QSplitter* row : {upper_, lower_})
+        connect(row, &QSplitter::splitterMoved, &footers_, qOverload<>(&QTimer::start));
     arrange();
+}
+
+void PaneArea::evenFooters()
+{
+    for (QSplitter* row : {upper_, lower_}) {
+        // (A pane that was just put there is still narrow, and would need many lines.)
+        const int most = fontMetrics().lineSpacing() * (lower_->isVisible() ? 3 : 5);
+        int height = 0;
+        for (PaneView* view : views_) {
+            if (view->parentWidget() == row && view->isVisible())
+                height = std::min(most, std::max(height, view->footerNeeds()));
+        }
+        for (PaneView* view : views_) {
+            if (view->parentWidget() == row && view->isVisible()) view->setFooterHeight(height);
+        }
+    }
+}
+
+void PaneArea::resizeEvent(QResizeEvent* event)
+{
+    QWidget::resizeEvent(event);
+    footers_.start();
 }
 
 void PaneArea::arrange()
@@ -65,24 +97,26 @@ void PaneArea::arrange()
         view->show();
     }
     lower_->setVisible(order.size() > above);
+    for (PaneView* view : views_) view->setCompact(order.size() > above);
     for (QSplitter* row : {upper_, lower_}) {
         constexpr int kEqual = 1000;
         row->setSizes(QList<int>(row->count(), kEqual));
     }
+    footers_.start();
 }
 
 void PaneArea::showShared()
 {
     const SharedStep& step = comparison_->sharedStep();
     if (step.panes == 0 || step.p50_ms <= 0) {
-        shared_->clear();
+        shared_->setFullText({});
         return;
     }
     constexpr double kMsPerSecond = 1000;
     const QString rate = QLocale().toString(kMsPerSecond * step.panes / step.p50_ms, 'f', 0);
-    shared_->setText(step.panes == 1 ? tr("One pane, a step of %1").arg(formatMs(step.p50_ms))
-                                     : tr("%1 panes share a step of %2: %3 tokens a second together")
-                                           .arg(QLocale().toString(step.panes), formatMs(step.p50_ms), rate));
+    shared_->setFullText(step.panes == 1 ? tr("One pane, a step of %1").arg(formatMs(step.p50_ms))
+                                         : tr("%1 panes share a step of %2: %3 tokens a second together")
+                                               .arg(QLocale().toString(step.panes), formatMs(step.p50_ms), rate));
 }
 
 } // namespace flextron::ui

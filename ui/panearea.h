@@ -3,12 +3,13 @@
 
 #include <array>
 
-#include <QLabel>
 #include <QSplitter>
+#include <QTimer>
 #include <QWidget>
 
 #include "ui/comparison.h"
 #include "ui/paneview.h"
+#include "ui/statusline.h"
 
 namespace flextron::ui {
 
@@ -21,18 +22,21 @@ public:
              QAction* pin_action, QWidget* parent = nullptr);
 
     [[nodiscard]] PaneView* view(PaneSlot slot) const { return views_[static_cast<std::size_t>(slot)]; }
-    [[nodiscard]] QString sharedText() const { return shared_->text(); }
+    [[nodiscard]] QString sharedText() const { return shared_->fullText(); }
 
 private:
     void arrange();
     void showShared();
+    void evenFooters();
+    void resizeEvent(QResizeEvent* event) override;
 
     Comparison* comparison_;
     std::array<PaneView*, kPaneSlots> views_{};
     QSplitter* rows_;
     QSplitter* upper_;
     QSplitter* lower_;
-    QLabel* shared_;
+    ElidedLabel* shared_;
+    QTimer footers_;
 };
 
 } // namespace flextron::ui

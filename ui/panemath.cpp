@@ -11,9 +11,18 @@ constexpr double kMsPerNs = 1e-6;
 double tableMs(const TokenRecord& record, const LatencyTable& table)
 {
     const SubNetwork subnet{{record.mlp.begin(), record.mlp.end()}, {record.heads.begin(), record.heads.end()}};
-    return table.predictMs(subnet, record.position + 1, KvRule::All);
+    return table.predictMs(subnet, record.position + 1, KvRule::All, !record.mlp_probabilities.empty());
 }
 } // namespace
+
+double quantile(std::vector<double> values, double share)
+{
+    if (values.empty()) return 0;
+    const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(values.size())));
+    const auto at = values.begin() + static_cast<std::ptrdiff_t>(std::clamp<std::size_t>(rank, 1, values.size()) - 1);
+    std::nth_element(values.begin(), at, values.end());
+    return *at;
+}
 
 std::optional<int> firstDifference(const Trace& a, const Trace& b, int from)
 {

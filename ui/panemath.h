@@ -10,6 +10,9 @@
 
 namespace flextron::ui {
 
+/// The value that the given share of them lies at or below; 0 for none.
+double quantile(std::vector<double> values, double share);
+
 /// First record from `from` on at which the texts hold different tokens; none while one is the other's beginning.
 std::optional<int> firstDifference(const Trace& a, const Trace& b, int from);
 

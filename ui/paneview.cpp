@@ -41,7 +41,7 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     , pace_(pace)
     , run_action_(run_action)
     , title_(new QLabel)
-    , detail_(new QLabel)
+    , detail_(new ElidedLabel)
     , text_(new TokenTextView)
     , page_(new StatePage(text_))
     , footer_(new QLabel)
@@ -68,6 +68,7 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     split_->setAccessibleName(tr("Where the text leaves the full model's"));
     makePinMenu();
     footer_->setWordWrap(true);
+    text_->setMinimumHeight(3 * fontMetrics().lineSpacing()); // two rows of panes fit into 720 points
     footer_->setMinimumHeight(2 * fontMetrics().lineSpacing());
     footer_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
 
@@ -133,6 +134,16 @@ void PaneView::makePinMenu()
     pin_menu_->setMenu(menu);
 }
 
+int PaneView::footerNeeds() const
+{
+    return std::max(2 * fontMetrics().lineSpacing(), footer_->heightForWidth(footer_->width()));
+}
+
+void PaneView::setFooterHeight(int height)
+{
+    if (footer_->minimumHeight() != height) footer_->setMinimumHeight(height);
+}
+
 SplitCard* PaneView::showSplit()
 {
     if (split_card_ == nullptr) split_card_ = new SplitCard(service_, comparison_, selection_, this);
@@ -156,7 +167,9 @@ void PaneView::rebuild()
 
 void PaneView::grow(const PaneBatch& batch)
 {
-    for (const TokenText& piece : batch.texts) text_->append(piece.record, piece.text, false);
+    std::vector<TokenTextView::Piece> pieces;
+    for (const TokenText& piece : batch.texts) pieces.push_back({piece.record, piece.text, false});
+    text_->append(pieces);
 }
 
 // A replay shows fewer tokens than there are.
@@ -165,10 +178,12 @@ void PaneView::showShown()
     const PaneData& pane = comparison_->pane(slot_);
     const int shown = pace_->shown(slot_);
     if (shown < text_->tokens()) text_->reset();
+    std::vector<TokenTextView::Piece> pieces;
     for (int i = text_->tokens(); i < shown; ++i)
-        text_->append(i, pane.pieces[static_cast<std::size_t>(i)], i < pane.prompt_tokens);
+        pieces.push_back({i, pane.pieces[static_cast<std::size_t>(i)], i < pane.prompt_tokens});
+    text_->append(pieces);
     if (shown == static_cast<int>(pane.pieces.size())) showDivergence();
-    footer_->setText(footerLine());
+    showFooter();
 }
 
 QString PaneView::titleText() const
@@ -176,55 +191,66 @@ QString PaneView::titleText() const
     return comparison_->paneName(slot_);
 }
 
-QStringList PaneView::measuredParts() const
+QStringList PaneView::measuredParts(bool compact) const
 {
     const PaneData& pane = comparison_->pane(slot_);
     const QLocale locale;
-    const auto rate = [&locale](double per_second) {
-        return locale.toString(per_second, 'f', per_second < 10 ? 1 : 0);
-    };
     QStringList parts;
     if (pane.inputs.mode == RunMode::Read) {
         const ReadSummary summary = readSummary(pane.trace);
         if (summary.tokens == 0) return parts;
         parts << tr("%1 read").arg(formatTokens(summary.tokens));
         if (summary.predicted > 0) parts << tr("loss %1 nats a token").arg(locale.toString(summary.mean_nll, 'f', 3));
-        if (summary.tokens_per_second > 0) parts << tr("%1 tok/s").arg(rate(summary.tokens_per_second));
+        const double per_second = summary.tokens_per_second;
+        if (per_second > 0) parts << tr("%1 tok/s").arg(locale.toString(per_second, 'f', per_second < 10 ? 1 : 0));
         return parts;
     }
     const PaneTiming& timing = pane.timing;
     if (timing.new_tokens == 0) return parts;
     parts << formatTokens(timing.new_tokens);
-    // The panes share a step: what one takes alone is another question, answered by a measurement or by the table.
-    constexpr double kMsPerSecond = 1000;
-    const ModelInfoPtr& model = service_->model();
-    const auto by_table = model && model->latency ? soloMs(pane.trace, pane.prompt_tokens, *model->latency)
-                                                  : std::optional<double>();
-    if (pane.solo_ms && *pane.solo_ms > 0)
-        parts << tr("alone %1 tok/s, measured").arg(rate(kMsPerSecond / *pane.solo_ms));
-    else if (by_table && *by_table > 0)
-        parts << tr("alone %1 tok/s, predicted from the table").arg(rate(kMsPerSecond / *by_table));
-    else if (timing.tokens_per_second > 0) parts << tr("%1 tok/s in company").arg(rate(timing.tokens_per_second));
+    if (const QString alone = aloneText(compact); !alone.isEmpty()) parts << alone;
+    if (compact) return parts;
     parts << tr("first %1").arg(formatMs(timing.ttft_ms));
     if (timing.new_tokens > 1) parts << tr("p50 %1, p95 %2").arg(formatMs(timing.p50_ms), formatMs(timing.p95_ms));
     return parts;
 }
 
-QString PaneView::agreementText() const
+// The panes share a step: what one takes alone is another question, answered by a measurement or by the table.
+QString PaneView::aloneText(bool compact) const
+{
+    const PaneData& pane = comparison_->pane(slot_);
+    constexpr double kMsPerSecond = 1000;
+    const auto rate = [](double ms) {
+        const double per_second = kMsPerSecond / ms;
+        return QLocale().toString(per_second, 'f', per_second < 10 ? 1 : 0);
+    };
+    const ModelInfoPtr& model = service_->model();
+    const auto by_table = model && model->latency ? soloMs(pane.trace, pane.prompt_tokens, *model->latency)
+                                                  : std::optional<double>();
+    if (pane.solo_ms && *pane.solo_ms > 0) return tr("alone %1 tok/s, measured").arg(rate(*pane.solo_ms));
+    if (by_table && *by_table > 0)
+        return (compact ? tr("alone %1 tok/s, predicted") : tr("alone %1 tok/s, predicted from the table"))
+            .arg(rate(*by_table));
+    const double in_company = pane.timing.tokens_per_second;
+    return in_company > 0 ? tr("%1 tok/s in company").arg(rate(kMsPerSecond / in_company)) : QString();
+}
+
+QString PaneView::agreementText(bool compact) const
 {
     const auto& agreement = comparison_->pane(slot_).agreement;
     if (!agreement || agreement->tokens == 0) return {};
     const QLocale locale;
+    if (compact) return tr("agrees with full %1 %").arg(locale.toString(100 * agreement->agreement, 'f', 0));
     return tr("agrees with full %1 ± %2 %, KL %3 ± %4, n %5")
         .arg(locale.toString(100 * agreement->agreement, 'f', 0),
              locale.toString(100 * agreement->agreement_stderr, 'f', 0), locale.toString(agreement->kl_to_full, 'f', 3),
              locale.toString(agreement->kl_stderr, 'f', 3), locale.toString(static_cast<qlonglong>(agreement->tokens)));
 }
 
-QString PaneView::footerLine() const
+QString PaneView::footerLine(bool compact) const
 {
     const PaneData& pane = comparison_->pane(slot_);
-    QStringList parts = measuredParts();
+    QStringList parts = measuredParts(compact);
     if (pace_->replaying() && !pace_->ended(slot_)) {
         const int slower = Pace::slowness(pace_->mode());
         parts << (slower == 0   ? tr("step by step: F10")
@@ -238,11 +264,34 @@ QString PaneView::footerLine() const
     case PaneState::Waiting: parts << tr("starting…"); break;
     case PaneState::Reading: parts << tr("reading…"); break;
     case PaneState::Writing: parts << (pane.preview ? tr("preview…") : tr("writing…")); break;
-    case PaneState::Done: parts << (pane.preview ? tr("preview") : stopReasonText(pane.trace.stop_reason)); break;
+    case PaneState::Done:
+        if (pane.preview) parts << tr("preview");
+        else if (!compact) parts << stopReasonText(pane.trace.stop_reason);
+        break;
     case PaneState::Stopped: parts << tr("stopped"); break;
     }
-    if (const QString agreement = agreementText(); !agreement.isEmpty()) parts << agreement;
+    if (const QString agreement = agreementText(compact); !agreement.isEmpty()) parts << agreement;
     return parts.join(QStringLiteral("  ·  "));
+}
+
+void PaneView::setCompact(bool compact)
+{
+    if (compact == compact_) return;
+    compact_ = compact;
+    showFooter();
+}
+
+void PaneView::showFooter()
+{
+    const QString whole = footerLine(false);
+    footer_->setText(compact_ ? footerLine(true) : whole);
+    footer_->setAccessibleName(whole);
+    footer_->setToolTip(
+        tr("%1\n\nTime to the first token, and the median and the 95th percentile of a token after it, are measured in "
+           "this run, over the pane's own part of each step. Alone: what the pane takes by itself. Agreement: how "
+           "often the most probable token is the full model's, both reading the full model's text; KL: how far the "
+           "probabilities are from the full model's, in nats.")
+            .arg(whole));
 }
 
 void PaneView::refresh()
@@ -250,25 +299,17 @@ void PaneView::refresh()
     const PaneData& pane = comparison_->pane(slot_);
     title_->setText(titleText());
     const bool table = pane.plan.cost_basis == QLatin1String("latency table");
-    if (!pane.hasText() || slot_ == PaneSlot::Full) detail_->clear();
+    if (!pane.hasText() || slot_ == PaneSlot::Full) detail_->setFullText({});
     else if (pane.plan.routing == Routing::Uniform) {
-        detail_->setText(
+        detail_->setFullText(
             QStringLiteral("%1, %2").arg(formatCostShare(pane.plan.share, table),
                                          formatWidths(pane.plan.subnet, pane.trace.full_mlp, pane.trace.full_heads)));
     } else {
-        detail_->setText(tr("asked %1, %2")
-                             .arg(formatCostShare(pane.plan.budget, table),
-                                  pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
+        detail_->setFullText(tr("asked %1, %2")
+                                 .arg(formatCostShare(pane.plan.budget, table),
+                                      pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
     }
-    detail_->setToolTip(detail_->text());
-    footer_->setText(footerLine());
-    footer_->setToolTip(
-        tr("%1\n\nTime to the first token, and the median and the 95th percentile of a token after it, are measured in "
-           "this run, over the pane's own part of each step. Alone: what the pane takes by itself. Agreement: how "
-           "often "
-           "the most probable token is the full model's, both reading the full model's text; KL: how far the "
-           "probabilities are from the full model's, in nats.")
-            .arg(footer_->text()));
+    showFooter();
 
     if (pane.state == PaneState::Failed) {
         page_->showError(tr("The run failed"), pane.error, run_action_);

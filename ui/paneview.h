@@ -9,6 +9,7 @@
 #include "ui/pace.h"
 #include "ui/selection.h"
 #include "ui/statepage.h"
+#include "ui/statusline.h"
 #include "ui/tokentextview.h"
 
 namespace flextron::ui {
@@ -26,8 +27,13 @@ public:
     void addUnderText(QWidget* widget);
     [[nodiscard]] TokenTextView* text() const { return text_; }
     [[nodiscard]] QString footerText() const { return footer_->text(); }
+    /// Where panes stand in two rows there is room for the figures that are compared; the others are in the tool tip.
+    void setCompact(bool compact);
+    /// Lines that the footer needs at this width, as a height; and what all panes of a row give it.
+    [[nodiscard]] int footerNeeds() const;
+    void setFooterHeight(int height);
     [[nodiscard]] QString splitText() const { return split_->isHidden() ? QString() : split_->text(); }
-    [[nodiscard]] QString detailText() const { return detail_->text(); }
+    [[nodiscard]] QString detailText() const { return detail_->fullText(); }
     [[nodiscard]] StatePage* page() const { return page_; }
     /// What either model thought where this text leaves the full one's.
     SplitCard* showSplit();
@@ -35,15 +41,17 @@ public:
 private:
     void makePinMenu();
     void showShown();
-    [[nodiscard]] QStringList measuredParts() const;
-    [[nodiscard]] QString agreementText() const;
+    [[nodiscard]] QStringList measuredParts(bool compact) const;
+    [[nodiscard]] QString agreementText(bool compact) const;
     void rebuild();
     void grow(const PaneBatch& batch);
     void refresh();
     void showDivergence();
     void showSelection(const SelectionState& state);
     [[nodiscard]] QString titleText() const;
-    [[nodiscard]] QString footerLine() const;
+    [[nodiscard]] QString footerLine(bool compact) const;
+    [[nodiscard]] QString aloneText(bool compact) const;
+    void showFooter();
     void changeEvent(QEvent* event) override;
     void updateColors();
 
@@ -54,7 +62,8 @@ private:
     Pace* pace_;
     QAction* run_action_;
     QLabel* title_;
-    QLabel* detail_;
+    ElidedLabel* detail_;
+    bool compact_ = false;
     TokenTextView* text_;
     StatePage* page_;
     QLabel* footer_;

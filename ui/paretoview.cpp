@@ -2,11 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 
 #include <QAction>
-#include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLocale>
@@ -15,7 +12,9 @@
 #include <qcustomplot.h>
 
 #include "engine/base/files.h"
+#include "ui/askforfile.h"
 #include "ui/colors.h"
+#include "ui/elsewhere.h"
 #include "ui/format.h"
 #include "ui/plots.h"
 
@@ -26,14 +25,7 @@ namespace {
 constexpr std::size_t kTokens = 1024; // of the text: a point of the bundled model takes about a second
 constexpr double kReachPixels = 12;   // how near to a point the mouse must be
 
-std::string readWhole(const std::filesystem::path& file)
-{
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream) throw Failure(ErrorCode::NotFound, file.string() + ": cannot be read", "Choose another text.");
-    std::ostringstream text;
-    text << stream.rdbuf();
-    return text.str();
-}
+constexpr std::uint64_t kMostBytes = 256U << 20; // of a text
 
 /// The first tokens of the text; of a long one no more bytes than these can be.
 std::vector<TokenId> firstTokens(const LoadedModel& model, std::string text)
@@ -100,7 +92,15 @@ void ParetoView::makeActions()
                         tr("Choose the text that quality is measured on"));
     connect(measure_action_, &QAction::triggered, this, &ParetoView::measure);
     connect(cancel_action_, &QAction::triggered, this, &ParetoView::cancel);
-    connect(text_action_, &QAction::triggered, this, &ParetoView::openText);
+    connect(text_action_, &QAction::triggered, this, [this] {
+        askForFile(this,
+                   {FileQuestion::Kind::Open,
+                    tr("Text to measure quality on"),
+                    tr("Texts (*.txt *.md);;All files (*)"),
+                    {},
+                    {}},
+                   [this](const QString& file) { openText(file); });
+    });
 }
 
 QWidget* ParetoView::makeContent()
@@ -109,7 +109,6 @@ QWidget* ParetoView::makeContent()
     makePlot();
     readout_ = new QLabel;
     readout_->setWordWrap(true);
-    readout_->setAccessibleName(tr("Point of the plot"));
     readout_->setMinimumHeight(2 * fontMetrics().lineSpacing());
     readout_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
     auto* layout = new QVBoxLayout(content);
@@ -166,18 +165,18 @@ void ParetoView::setText(const QString& name, const std::string& text)
     updateState();
 }
 
-void ParetoView::openText()
+void ParetoView::openText(const QString& file)
 {
-    const QString name = QFileDialog::getOpenFileName(this, tr("Text to measure quality on"), {},
-                                                      tr("Text (*.txt *.md);;All files (*)"));
-    if (name.isEmpty()) return;
-    auto text = guarded([&] { return readWhole(name.toStdString()); });
-    if (text.ok()) {
-        setText(QFileInfo(name).fileName(), *text);
-        return;
-    }
-    error_ = text.error();
-    updateState();
+    elsewhere(
+        this, [file] { return readFile(file.toStdString(), kMostBytes); },
+        [this, file](const Result<std::string>& text) {
+            if (text.ok()) {
+                setText(QFileInfo(file).fileName(), *text);
+                return;
+            }
+            error_ = text.error();
+            updateState();
+        });
 }
 
 void ParetoView::measure()
@@ -204,8 +203,8 @@ void ParetoView::measureNext()
                                                          const CancelToken& cancel) -> Result<ParetoPoint> {
             return guarded([&] {
                 if (ids->empty())
-                    *ids = firstTokens(*model,
-                                       text.empty() ? readWhole(resourceFolder() / "corpus" / "tales.txt") : text);
+                    *ids = firstTokens(
+                        *model, text.empty() ? readFile(resourceFolder() / "corpus" / "tales.txt").orThrow() : text);
                 return measurePoint(*model, request, *ids, progress, cancel).orThrow();
             });
         });

@@ -34,6 +34,7 @@ public:
     [[nodiscard]] QList<QAction*> viewActions() const { return {measure_action_, cancel_action_, text_action_}; }
     /// The text to measure on; empty = the one that comes with the program.
     void setText(const QString& name, const std::string& text);
+    void openText(const QString& file);
     /// Runs the live pane as the point says.
     void choose(std::size_t index);
 
@@ -44,7 +45,6 @@ private:
     void measure();
     void measureNext();
     void cancel();
-    void openText();
     void onPoint(const Result<ParetoPoint>& point);
     void redraw();
     void updateState();

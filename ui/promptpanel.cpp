@@ -3,6 +3,7 @@
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QLocale>
+#include <QMimeData>
 #include <QVBoxLayout>
 
 #include "ui/colors.h"
@@ -13,12 +14,24 @@ namespace flextron::ui {
 namespace {
 constexpr int kCountIntervalMs = 100;
 constexpr int kLines = 3;
+
+/// Files that are dropped are opened by the window; their addresses are no part of a prompt.
+class PromptEdit final : public QPlainTextEdit {
+public:
+    using QPlainTextEdit::QPlainTextEdit;
+
+private:
+    [[nodiscard]] bool canInsertFromMimeData(const QMimeData* source) const override
+    {
+        return !source->hasUrls() && QPlainTextEdit::canInsertFromMimeData(source);
+    }
+};
 } // namespace
 
 PromptPanel::PromptPanel(EngineService* service, QWidget* parent)
     : QWidget(parent)
     , service_(service)
-    , edit_(new QPlainTextEdit)
+    , edit_(new PromptEdit)
     , count_(new QLabel)
     , hint_(new QLabel)
     , count_throttle_(kCountIntervalMs, [this] { service_->tokenize(prompt()); })

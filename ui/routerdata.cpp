@@ -1,9 +1,9 @@
 #include "ui/routerdata.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
+
+#include "engine/routing/routers.h"
 
 namespace flextron::ui {
 
@@ -45,30 +45,7 @@ int usedWidth(const Trace& trace, int token, int layer, SubBlock block)
 
 int chosenIndex(std::span<const float> probabilities)
 {
-    if (probabilities.empty()) return -1;
-    return static_cast<int>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
-}
-
-double margin(std::span<const float> probabilities)
-{
-    if (probabilities.size() < 2) return kNaN;
-    double first = 0;
-    double second = 0;
-    for (const double p : probabilities) {
-        if (p > first) second = std::exchange(first, p);
-        else second = std::max(second, p);
-    }
-    return first - second;
-}
-
-double entropy(std::span<const float> probabilities)
-{
-    if (probabilities.empty()) return kNaN;
-    double sum = 0;
-    for (const double p : probabilities) {
-        if (p > 0) sum -= p * std::log(p);
-    }
-    return sum;
+    return probabilities.empty() ? -1 : argmax({probabilities.begin(), probabilities.end()});
 }
 
 double expectedWidth(std::span<const float> probabilities, const std::vector<int>& choices)
@@ -84,8 +61,10 @@ double smallestMargin(const Trace& trace, int token)
     double smallest = kNaN;
     for (int layer = 0; layer < trace.layers; ++layer) {
         for (const SubBlock block : {SubBlock::Attention, SubBlock::Mlp}) {
-            const double here = margin(routerProbabilities(trace, token, layer, block));
-            if (!std::isnan(here) && !(here >= smallest)) smallest = here;
+            const auto probabilities = routerProbabilities(trace, token, layer, block);
+            if (probabilities.size() < 2) continue; // one choice is none
+            const double here = routerMargin(probabilities);
+            if (!(here >= smallest)) smallest = here;
         }
     }
     return smallest;

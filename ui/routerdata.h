@@ -1,4 +1,5 @@
-// What the routers said, from the trace alone: probabilities, margins, entropies. Pure functions, no window.
+// What the routers said, from the trace alone. Pure functions, no window; how sure they were is the engine's
+// routerMargin and routerEntropy of these probabilities.
 #pragma once
 
 #include <span>
@@ -18,10 +19,6 @@ int usedWidth(const Trace& trace, int token, int layer, SubBlock block);
 
 /// Index of the largest, the first of equals: what the router chose. -1 for none.
 int chosenIndex(std::span<const float> probabilities);
-/// Probability of the largest less that of the runner-up, 0 to 1: how sure. NaN for fewer than two.
-double margin(std::span<const float> probabilities);
-/// Nats, 0 (sure) to log(choices). NaN for none.
-double entropy(std::span<const float> probabilities);
 /// Mean width under the probabilities. NaN for none.
 double expectedWidth(std::span<const float> probabilities, const std::vector<int>& choices);
 

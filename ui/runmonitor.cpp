@@ -6,7 +6,6 @@
 
 #include <QAction>
 #include <QFile>
-#include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLocale>
@@ -15,6 +14,7 @@
 
 #include <qcustomplot.h>
 
+#include "ui/askforfile.h"
 #include "ui/colors.h"
 #include "ui/plots.h"
 
@@ -94,7 +94,7 @@ QWidget* RunMonitor::makeContent()
                                                         {tr("MLP width by layer"), Chart::MlpShares},
                                                         {tr("Heads by layer"), Chart::HeadShares}};
     for (const auto& [name, value] : charts) chart_->addItem(name, static_cast<int>(value));
-    facts_ = new QLabel;
+    facts_ = new ElidedLabel;
     facts_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     findings_ = new QLabel;
     findings_->setWordWrap(true);
@@ -127,8 +127,8 @@ void RunMonitor::setChart(Chart chart)
 
 void RunMonitor::choose(bool other)
 {
-    const QString folder = QFileDialog::getExistingDirectory(this, tr("Folder of a conversion"));
-    if (!folder.isEmpty()) open(folder, other);
+    askForFile(this, {FileQuestion::Kind::Folder, tr("Folder of a conversion"), {}, {}, {}},
+               [this, other](const QString& folder) { open(folder, other); });
 }
 
 void RunMonitor::open(const QString& path, bool other)
@@ -137,7 +137,7 @@ void RunMonitor::open(const QString& path, bool other)
     if (file.isEmpty()) {
         const Error error{ErrorCode::NotFound, path.toStdString() + ": there is no metrics.jsonl",
                           "Open the folder that flextron convert writes, or its .job folder while it runs."};
-        if (other) facts_->setText(QString::fromStdString(error.message));
+        if (other) facts_->setFullText(QString::fromStdString(error.message));
         else page_->showError(tr("The run could not be opened"), error, open_action_);
         return;
     }
@@ -306,7 +306,7 @@ void RunMonitor::showFindings()
                         .arg(locale.toString(stage->last_step, 'f', 0), locale.toString(stage->tokens, 'f', 0),
                              locale.toString(stage->seconds, 'f', 0));
     if (plot_->plottableCount() == 0) facts += tr("; this stage has nothing of the kind");
-    facts_->setText(facts);
+    facts_->setFullText(facts);
     facts_->setToolTip(runs_[0].file);
     QStringList lines;
     for (const Collapse& collapse : collapsed(*stage))

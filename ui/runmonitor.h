@@ -10,6 +10,7 @@
 
 #include "ui/runlog.h"
 #include "ui/statepage.h"
+#include "ui/statusline.h"
 
 class QCPColorMap;
 class QCustomPlot;
@@ -65,7 +66,7 @@ private:
     StatePage* page_ = nullptr;
     QComboBox* stage_ = nullptr;
     QComboBox* chart_ = nullptr;
-    QLabel* facts_ = nullptr;
+    ElidedLabel* facts_ = nullptr;
     QLabel* findings_ = nullptr;
     QCustomPlot* plot_ = nullptr;
 };

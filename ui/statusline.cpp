@@ -10,8 +10,8 @@ ElidedLabel::ElidedLabel(QWidget* parent) : QLabel(parent)
 
 void ElidedLabel::setFullText(const QString& text)
 {
+    if (toolTip().isEmpty() || toolTip() == full_) setToolTip(text); // else it explains more
     full_ = text;
-    setToolTip(text);
     setAccessibleName(text);
     updateGeometry();
     elide();

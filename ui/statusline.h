@@ -5,7 +5,8 @@
 
 namespace flextron::ui {
 
-/// One line; shortened with "…" where there is no room, whole in the tool tip.
+/// One line; shortened with "…" where there is no room, whole in the tool tip (unless that has been given a text of
+/// its own) and for assistive technology.
 class ElidedLabel final : public QLabel {
     Q_OBJECT
 

@@ -28,10 +28,7 @@ double flopsShare(const SubNetwork& subnet, const ModelConfig& config)
 {
     CostOptions options;
     options.kv = KvRule::All;
-    const auto flops = [&](const SubNetwork& of) {
-        return static_cast<double>(costOf(of, config, options).flops_per_token);
-    };
-    return flops(subnet) / flops(fullSubNetwork(config));
+    return flopShare(subnet, config, options);
 }
 
 std::vector<double> ticksOf(const std::vector<Stop>& stops, TargetAxis axis)
@@ -173,10 +170,10 @@ void SubNetworkPanel::setModel(const ModelInfoPtr& model)
     if (another) {
         routing_->clear();
         if (model->dynamic_routers)
-            routing_->addItem(tr("Dynamic: each token, layer by layer"), static_cast<int>(Routing::Dynamic));
+            routing_->addItem(tr("dynamic: token by token"), static_cast<int>(Routing::Dynamic));
         if (model->static_routers)
-            routing_->addItem(tr("Static: one choice for the whole text"), static_cast<int>(Routing::Static));
-        routing_->addItem(tr("Uniform: the same in every layer"), static_cast<int>(Routing::Uniform));
+            routing_->addItem(tr("static: for the whole text"), static_cast<int>(Routing::Static));
+        routing_->addItem(tr("uniform: all layers alike"), static_cast<int>(Routing::Uniform));
         for (QWidget* widget : std::initializer_list<QWidget*>{routing_, routing_label_})
             widget->setVisible(model->hasRouters());
     }

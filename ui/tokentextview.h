@@ -18,8 +18,13 @@ public:
 
     /// Forgets all tokens, but not the colours: a text that is written anew looks the same.
     void reset();
-    /// Adds text of `token`; tokens come in order. Quiet text is the prompt's.
-    void append(int token, const QString& text, bool quiet);
+    struct Piece {
+        int token = 0; ///< tokens come in order
+        QString text;
+        bool quiet = false; ///< of the prompt
+    };
+    /// At once: the paragraph is laid out anew once, however many pieces it gets.
+    void append(const std::vector<Piece>& pieces);
     /// Character positions [first, second) in the document. A token whose bytes are only part of a character has those
     /// of the token that completed it.
     [[nodiscard]] std::optional<std::pair<int, int>> span(int token) const;
@@ -45,6 +50,7 @@ private:
     void updateMarks();
     void recolor();
     void applyFormat(int token);
+    template <class Change> void atOnce(Change change);
 
     std::vector<int> starts_;    ///< document position at which each token begins
     std::vector<QColor> colors_; ///< grounds; shorter than starts_ where the rest is plain

@@ -102,14 +102,15 @@ QVariant TopTokensModel::headerData(int section, Qt::Orientation orientation, in
     if (orientation != Qt::Horizontal) return {};
     if (role == Qt::ToolTipRole && section == Full)
         return tr("The full model's probability at the same place of the same text; – where it did not list the token");
+    if (role == Qt::ToolTipRole && section == Rank) return tr("Rank: 0 is the most probable");
     if (role == Qt::ToolTipRole && section == LogProbability) return tr("Natural logarithm of the probability");
     if (role != Qt::DisplayRole) return {};
     switch (section) {
-    case Rank: return tr("Rank");
+    case Rank: return tr("#");
     case Token: return tr("Token");
-    case Probability: return tr("Probability");
-    case LogProbability: return tr("Log-prob.");
-    case Full: return tr("Full model");
+    case Probability: return tr("Prob.");
+    case LogProbability: return tr("Log p");
+    case Full: return tr("Full");
     case Id: return tr("Id");
     case Bytes: return tr("Bytes");
     default: return {};

@@ -1,11 +1,10 @@
 #include "ui/whyview.h"
 
-#include <cmath>
-
 #include <QLocale>
 #include <QScrollArea>
 #include <QVBoxLayout>
 
+#include "engine/routing/routers.h"
 #include "ui/format.h"
 #include "ui/routerdata.h"
 
@@ -90,11 +89,10 @@ void WhyView::showPart(const Inspected& inspected, SubBlock block)
         const int chosen = choices[static_cast<std::size_t>(chosenIndex(probabilities))];
         if (forced(trace, inspected.token, inspected.layer, block))
             lines << tr("Forced by hand: the router chose %1.").arg(locale.toString(chosen));
-        const double sure = margin(probabilities);
         lines << tr("Expected %1, margin %2, entropy %3 nats.")
                      .arg(locale.toString(expectedWidth(probabilities, choices), 'f', 1),
-                          std::isnan(sure) ? QStringLiteral("–") : locale.toString(sure, 'f', 3),
-                          locale.toString(entropy(probabilities), 'f', 3));
+                          locale.toString(routerMargin(probabilities), 'f', 3),
+                          locale.toString(routerEntropy(probabilities), 'f', 3));
     } else if (used >= 0) {
         lines << (trace.routing == "dynamic" ? tr("No router was asked here.")
                                              : tr("One choice for the whole text: no router was asked at this token."));

@@ -4,8 +4,11 @@ build_packages=(g++ cmake ninja-build ccache git ca-certificates python3 python3
 library_packages=(libcli11-dev nlohmann-json3-dev libicu-dev libhwy-dev liblzma-dev zlib1g-dev libzstd-dev)
 window_packages=(qt6-base-dev qt6-svg-dev libqcustomplot-dev libgl-dev fonts-dejavu-core)
 check_packages=(clang-format)
+# A screen that nobody looks at, with a bus and a window manager: for the test of accessibility and the guide's pictures.
+screen_packages=(xvfb openbox xdotool dbus at-spi2-core python3-pyatspi)
 
-all_packages() { printf '%s\n' "${build_packages[@]}" "${library_packages[@]}" "${window_packages[@]}" "${check_packages[@]}"; }
+all_packages() { printf '%s\n' "${build_packages[@]}" "${library_packages[@]}" "${window_packages[@]}" "${check_packages[@]}" \
+    "${screen_packages[@]}"; }
 
 missing_packages() {
     local installed

@@ -16,6 +16,7 @@
 #include "ui/help.h"
 #include "ui/keydialog.h"
 #include "ui/mainwindow.h"
+#include "ui/promptpanel.h"
 #include "ui/subnetworkpanel.h"
 
 using namespace flextron;
@@ -69,6 +70,41 @@ private slots:
         QTest::keyClick(palette->line(), Qt::Key_Return);
         QVERIFY(!palette->isVisible());
         QTRY_VERIFY(window_->findChild<QDockWidget*>(QStringLiteral("modelDock"))->isVisible()); // it was done
+    }
+
+    void everyPanelIsReachedByKeyboard()
+    {
+        window_->show();
+        for (auto* dock : window_->findChildren<QDockWidget*>()) {
+            dock->hide();
+            action(qPrintable(QStringLiteral("goTo_") + dock->objectName()))->trigger();
+            QTRY_VERIFY2(!dock->visibleRegion().isEmpty(), qPrintable(dock->objectName()));
+        }
+        for (const char* name : {"subNetworkDock", "samplingDock", "notesDock", "runDock"}) {
+            action(qPrintable(QStringLiteral("goTo_") + QLatin1String(name)))->trigger();
+            QVERIFY2(window_->findChild<QDockWidget*>(QLatin1String(name))->isAncestorOf(window_->focusWidget()), name);
+        }
+    }
+
+    void thePanelThatHasTheKeyboardIsSeen()
+    {
+        window_->activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(window_.get()));
+        const auto dock = [this](const char* name) { return window_->findChild<QDockWidget*>(QLatin1String(name)); };
+        action("goTo_modelDock")->trigger();
+        QTRY_VERIFY(dock("samplingDock")->visibleRegion().isEmpty());
+        window_->promptPanel()->editor()->setFocus();
+        bool sampled = false;
+        for (int i = 0; i < 200 && !sampled; ++i) {
+            QTest::keyClick(window_->focusWidget(), Qt::Key_Tab);
+            QTRY_VERIFY(!window_->focusWidget()->visibleRegion().isEmpty());
+            sampled = dock("samplingDock")->isAncestorOf(window_->focusWidget());
+        }
+        QVERIFY(sampled);
+        QVERIFY(dock("modelDock")->visibleRegion().isEmpty());
+        // A control that goes away takes no other panel to the front.
+        window_->focusWidget()->setEnabled(false);
+        QTRY_VERIFY(!window_->focusWidget()->visibleRegion().isEmpty());
     }
 
     void keysAreChangedKeptAndPutBack()

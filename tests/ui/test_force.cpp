@@ -2,6 +2,7 @@
 #include <QAbstractItemModelTester>
 #include <QAction>
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QTest>
 
 #include "engine/evaluate/scoring.h"
@@ -169,6 +170,30 @@ private slots:
         QVERIFY(!refused.ok());
         QVERIFY(!refused.error().hint.empty());
         QCOMPARE(view.forced()->rowCount(), 1); // what was there stands
+    }
+
+    void filesThatCannotBeUsedAreSaid()
+    {
+        ForceView view(service_.get(), comparison_.get(), selection_.get());
+        load();
+        Overrides overrides;
+        overrides.add({2, 0, SubBlock::Attention, 4});
+        comparison_->setOverrides(std::make_shared<const Overrides>(overrides));
+        QSignalSpy failed(&view, &ForceView::failed);
+        QSignalSpy said(&view, &ForceView::said);
+        QTemporaryDir folder;
+        const QString file = folder.filePath(QStringLiteral("forced.json"));
+        view.importFile(file);
+        QCOMPARE(failed.size(), 1);
+        QCOMPARE(view.forced()->rowCount(), 1);
+        view.exportFile(QStringLiteral("/proc/forced.json"));
+        QTRY_COMPARE(failed.size(), 2);
+        view.exportFile(file);
+        QTRY_COMPARE(said.size(), 1);
+        comparison_->setOverrides(nullptr);
+        view.importFile(file);
+        QCOMPARE(failed.size(), 2);
+        QVERIFY(*comparison_->overrides() == overrides);
     }
 
 private:

@@ -9,6 +9,7 @@
 #include "tests/ui/support/fake_engine.h"
 #include "ui/latencymeter.h"
 #include "ui/mainwindow.h"
+#include "ui/panemath.h"
 #include "ui/promptpanel.h"
 
 using namespace flextron;

@@ -113,6 +113,19 @@ private slots:
         QCOMPARE(budgetLedger(trace, costs).mean.forced, 1);
     }
 
+    void routersTakeTheirOwnTime()
+    {
+        LatencyTable with_routers = table();
+        with_routers.router_ms = 0.5;
+        const LayerCosts costs(twoLayers(), with_routers);
+        Trace trace = test::smallTrace();
+        const BudgetEntry routed = budgetEntry(trace, 1, costs);
+        QCOMPARE(routed.table_ms, 16.0); // 15 as above, and twice 0.5
+        QCOMPARE(routed.chosen, 0.75);   // shares are of what widths cost, as targets are
+        trace.records[1].mlp_probabilities.clear();
+        QCOMPARE(budgetEntry(trace, 1, costs).table_ms, 15.0);
+    }
+
     void withoutATableThereAreNoPredictedMilliseconds()
     {
         const LayerCosts costs(twoLayers(), std::nullopt);

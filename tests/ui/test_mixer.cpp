@@ -2,6 +2,7 @@
 #include <QAbstractItemModelTester>
 #include <QAction>
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
@@ -127,6 +128,30 @@ private slots:
         }
         QVERIFY(!view.importText("layer,mlp,heads\n0,65,8\n").ok());
         QVERIFY(view.mix() == wanted);
+        QTRY_VERIFY(!service_->running());
+    }
+
+    void filesThatCannotBeUsedAreSaid()
+    {
+        MixerView view(service_.get(), comparison_.get(), selection_.get());
+        load();
+        const SubNetwork before = view.mix();
+        QSignalSpy failed(&view, &MixerView::failed);
+        QSignalSpy said(&view, &MixerView::said);
+        QTemporaryDir folder;
+        const QString file = folder.filePath(QStringLiteral("widths.csv"));
+        view.importFile(file);
+        QCOMPARE(failed.size(), 1);
+        QVERIFY(failed.back().at(1).value<Error>().message.find("widths.csv") != std::string::npos);
+        view.exportFile(QStringLiteral("/proc/widths.csv"));
+        QTRY_COMPARE(failed.size(), 2);
+        QCOMPARE(said.size(), 0);
+        view.exportFile(file);
+        QTRY_COMPARE(said.size(), 1);
+        view.applyPreset(MixerPreset::Smallest);
+        view.importFile(file);
+        QVERIFY(view.mix() == before);
+        QCOMPARE(failed.size(), 2);
         QTRY_VERIFY(!service_->running());
     }
 

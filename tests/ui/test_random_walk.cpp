@@ -109,14 +109,7 @@ private:
         }
         QAction* action = actions.at(pick(static_cast<int>(actions.size())));
         trail_ += action->text();
-        // A file dialog with a loop of its own would wait for a person for ever.
-        bool triggering = true;
-        QTimer::singleShot(0, this, [&triggering] {
-            if (triggering && QApplication::activeModalWidget()) QApplication::activeModalWidget()->close();
-        });
-        action->trigger();
-        triggering = false;
-        QCoreApplication::processEvents(); // the timer is over before its flag is
+        action->trigger(); // and comes back: nothing may wait for a person in a loop of its own
     }
 
     void dragSlider()

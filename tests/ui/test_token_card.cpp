@@ -127,9 +127,14 @@ private slots:
         coloring.attach(PaneSlot::Live, &text);
         run();
         const PaneData& pane = comparison_->pane(PaneSlot::Live);
+        std::vector<TokenTextView::Piece> pieces;
         for (int i = 0; i < static_cast<int>(pane.pieces.size()); ++i)
-            text.append(i, pane.pieces[static_cast<std::size_t>(i)], i < pane.prompt_tokens);
+            pieces.push_back({i, pane.pieces[static_cast<std::size_t>(i)], i < pane.prompt_tokens});
+        QSignalSpy changed(text.document(), &QTextDocument::contentsChanged);
+        text.append(pieces);
+        QCOMPARE(changed.size(), 1); // laid out once, not once a token
         coloring.setQuantity(TokenQuantity::Surprisal);
+        QCOMPARE(changed.size(), 2);
         for (int token = 1; token < text.tokens(); ++token) {
             const double nats = -pane.trace.records[static_cast<std::size_t>(token)].logprob;
             QCOMPARE(text.tokenColor(token), sequentialColor(nats / 8));
