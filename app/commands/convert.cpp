@@ -20,8 +20,7 @@ struct Options {
     ConversionOptions conversion;
     std::string out;
     std::string base_tokens, elastic_tokens, router_tokens, joint_tokens;
-    std::string gradient = "straight-through";
-    std::string sampling = "mixed";
+    std::string gradient = "straight-through", sampling = "mixed", out_type = "base";
     bool dry_run = false;
 
     [[nodiscard]] ConversionOptions asked() const
@@ -39,6 +38,10 @@ struct Options {
                                   : sampling == "per-layer" ? ElasticSampling::PerLayer
                                                             : ElasticSampling::Mixed;
         result.routers.gradient = gradient == "surrogate" ? RouterGradient::Surrogate : RouterGradient::StraightThrough;
+        if (out_type != "base")
+            result.out_dtype = out_type == "float16"    ? DType::Float16
+                               : out_type == "bfloat16" ? DType::BFloat16
+                                                        : DType::Float32;
         result.joint.targets_a_batch = result.routers.targets_a_batch;
         result.joint.lambda = result.routers.lambda;
         const auto load = run.loadOptions(BackendKind::Reference);
@@ -270,6 +273,14 @@ void declareStages(CLI::App& command, Options& options)
         ->type_name("N");
     addChoice(command, "--router-gradient", options.gradient, "straight-through|surrogate",
               "what routers learn from in the stage routers");
+    command
+        .add_option("--static-rounds", conversion.surrogate.static_rounds,
+                    "in which the stage surrogate refines the static router (0: leaves it)")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 20).description(""))
+        ->type_name("N");
+    addChoice(command, "--out-type", options.out_type, "base|float32|float16|bfloat16",
+              "of the weights that are written, where a stage trains");
     command
         .add_option("--budgets", conversion.routers.budget_list,
                     "stops of the routers, descending from 1 (default: 1,0.9,... where reachable)")

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/base/files.h"
+#include "engine/base/numbers.h"
 #include "engine/latency/latency_table.h"
 
 namespace flextron::cli {
@@ -284,6 +285,11 @@ ResolvedTarget TargetOptions::resolve(Console& console, LoadedModel& model, cons
     about.quality_text = quality_text;
     auto resolved = resolveTarget(target, about).orThrow();
     resolved.plan.overrides = forced;
+    if (target.kind == Target::Kind::Budget && resolved.share > target.value + 5e-5)
+        console.warn("a budget of " + formatNumber(target.value, 6) + " is below what the " +
+                     std::string(routingName(resolved.routing)) +
+                     " routing of this model was trained for; the nearest is " + fixedText(resolved.share, 4) +
+                     ", which is what runs (uniform routing goes lower)");
     return resolved;
 }
 

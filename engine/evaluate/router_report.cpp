@@ -180,8 +180,12 @@ private:
     StaticUse fixed(const Documents& documents, double budget)
     {
         StaticUse use;
-        use.subnet = staticSubNetwork(*model_.routers, budget, model_.config()).orThrow();
         const TargetContext context = model_.targetContext(options_.context, KvRule::Own);
+        Target target;
+        target.kind = Target::Kind::Budget;
+        target.value = budget;
+        target.routing = Routing::Static;
+        use.subnet = resolveTarget(target, context).orThrow().plan.subnet;
         use.got = shareOf(use.subnet, context);
         use.loss = score(documents, use.subnet);
         const SubNetwork uniform = uniformAtShare(use.got, context);

@@ -71,6 +71,17 @@ using Measure = std::function<double(const Price&)>;
 /// Null when every candidate is above the limit.
 const Candidate* bestNotAbove(const std::vector<Candidate>& candidates, const Measure& measure, double limit);
 
+/// What the static router chooses between its stops, from the full model downwards; neighbours differ.
+std::vector<SubNetwork> staticMembers(const Routers& routers, const ModelConfig& config);
+
+struct StaticChoice {
+    SubNetwork subnet;
+    bool met = false; ///< else it is the cheapest one, and above the limit
+};
+/// The costliest of staticMembers that is not above `limit`: how stops map to milliseconds or sizes depends on the
+/// device's table, and is found anew on each (method.md, re-targeting). Precondition: there is a static router.
+StaticChoice staticNotAbove(const TargetContext& context, const Measure& measure, double limit, const Pricing& pricing);
+
 /// Routing::Uniform and Routing::Static find what keeps the rise of the loss within target.value; Routing::Dynamic
 /// needs recorded losses. Throws Failure(Unsupported) for a model that has neither those nor a surrogate.
 struct QualityChoice {

@@ -76,9 +76,14 @@ QualityChoice byRecord(const RecordedPoint& point, const std::string& text, Rout
     choice.predicted_rise = point.rise;
     choice.basis = "losses recorded on " + text;
     if (point.budget >= 1.0) choice.subnet = pricing.full();
-    else if (routing == Routing::Static)
-        choice.subnet = staticSubNetwork(*context.routers, point.budget, *context.config).orThrow();
-    else if (routing == Routing::Uniform) {
+    else if (routing == Routing::Static) {
+        TargetContext recorded = context; // the conversion counted FLOPs, with the keys and values of all heads
+        recorded.latency = nullptr;
+        recorded.kv = KvRule::All;
+        choice.subnet = staticNotAbove(
+                            recorded, [](const Price& price) { return price.share; }, point.budget, Pricing(recorded))
+                            .subnet;
+    } else if (routing == Routing::Uniform) {
         const std::vector<Candidate> candidates = uniformCandidates(context, pricing);
         const Candidate* best = bestNotAbove(
             candidates, [](const Price& price) { return price.share; }, point.budget);
@@ -95,14 +100,7 @@ std::vector<SubNetwork> members(Routing routing, const TargetContext& context, c
         for (const Candidate& candidate : uniformCandidates(context, pricing)) result.push_back(candidate.subnet);
         return result;
     }
-    const std::vector<double>& stops = context.routers->budget_list;
-    constexpr int kSteps = 256;
-    for (int step = 0; step <= kSteps && !stops.empty(); ++step)
-        result.push_back(staticSubNetwork(*context.routers,
-                                          stops.front() + (stops.back() - stops.front()) * step / kSteps,
-                                          *context.config)
-                             .orThrow());
-    return result;
+    return staticMembers(*context.routers, *context.config);
 }
 
 QualityChoice bySurrogate(double allowed, Routing routing, const TargetContext& context, const Pricing& pricing)

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 
 #include "engine/base/numbers.h"
 #include "engine/routing/pricing_p.h"
@@ -102,35 +101,6 @@ Routing chosenRouting(const Target& target, const TargetContext& context)
     return routing;
 }
 
-SubNetwork staticChoice(const Routers& routers, double budget, const ModelConfig& config)
-{
-    const std::vector<float> logits = routerLogits(*routers.fixed, targetCode(budget, routers.budget_list));
-    auto next = logits.begin();
-    const auto pick = [&next](const std::vector<int>& choices, int full) {
-        const auto first = next;
-        next += static_cast<std::ptrdiff_t>(choices.size());
-        return std::min(full, choices[static_cast<std::size_t>(argmax({first, next}))]);
-    };
-    SubNetwork subnet = fullSubNetwork(config);
-    for (std::size_t layer = 0; layer < subnet.mlp.size(); ++layer) {
-        subnet.heads[layer] = pick(routers.choices.head_int_list, subnet.heads[layer]);
-        subnet.mlp[layer] = pick(routers.choices.mlp_int_list, subnet.mlp[layer]);
-    }
-    validateSubNetwork(subnet, config).orThrow();
-    return subnet;
-}
-
-void requireStaticSize(const Routers& routers, const ModelConfig& config)
-{
-    const std::size_t per_layer = routers.choices.head_int_list.size() + routers.choices.mlp_int_list.size();
-    const std::size_t expected = per_layer * config.layers.size();
-    if (static_cast<std::size_t>(routers.fixed->output.out) != expected)
-        throw Failure(ErrorCode::InvalidArgument,
-                      "the static router gives " + std::to_string(routers.fixed->output.out) +
-                          " numbers; this model needs " + std::to_string(expected),
-                      "use the routers that were made for this model");
-}
-
 /// The share that routers are asked for: of a size, the share of the uniform sub-network of that size (our choice).
 double budgetFor(const Target& target, const Candidate& uniform, const Pricing& pricing)
 {
@@ -166,29 +136,11 @@ ResolvedTarget resolveQuality(const Target& target, const TargetContext& context
     return result;
 }
 
-/// The costliest of what the static router chooses between its stops that is not above a limit: how stops map to
-/// milliseconds or sizes depends on the device's table, and is found anew on each (method.md, re-targeting).
-SubNetwork staticNotAbove(const TargetContext& context, const Unit& unit, double limit, const Pricing& pricing)
+[[noreturn]] void failStatic(const Unit& unit, double asked, double least)
 {
-    const Routers& routers = *context.routers;
-    std::optional<SubNetwork> best;
-    double best_cost = 0.0, least = std::numeric_limits<double>::infinity();
-    constexpr int kSteps = 256;
-    for (int step = 0; step <= kSteps; ++step) {
-        const double first = routers.budget_list.empty() ? 1.0 : routers.budget_list.front();
-        const double last = routers.budget_list.empty() ? 1.0 : routers.budget_list.back();
-        const SubNetwork subnet = staticChoice(routers, first + (last - first) * step / kSteps, *context.config);
-        const double cost = unit.measure(pricing.of(subnet));
-        least = std::min(least, cost);
-        // What a message rounded may be a hair below what it named.
-        if (cost > limit * (1 + 1e-9) || (best && cost <= best_cost)) continue;
-        best = subnet;
-        best_cost = cost;
-    }
-    if (best) return *best;
     const std::string nearest = roundedUp(least, unit.decimals);
     throw Failure(ErrorCode::InvalidArgument,
-                  std::string(unit.name) + " of " + formatNumber(limit, 6) + unit.unit +
+                  std::string(unit.name) + " of " + formatNumber(asked, 6) + unit.unit +
                       " is below what the static router was trained for: its smallest sub-network takes " + nearest +
                       unit.unit,
                   "the nearest target that it can meet is " + nearest + "; uniform routing goes lower");
@@ -205,14 +157,12 @@ ResolvedTarget resolveCost(const Target& target, const TargetContext& context, c
     // The whole model fits: there is nothing for a router to save.
     if (routing == Routing::Uniform || uniform.subnet == pricing.full())
         return resultFor({uniform.subnet, nullptr, 1.0, nullptr}, Routing::Uniform, pricing);
-    if (routing == Routing::Static && target.kind != Target::Kind::Budget) {
-        requireStaticSize(*context.routers, *context.config);
-        return resultFor({staticNotAbove(context, unit, target.value, pricing), nullptr, 1.0, nullptr}, Routing::Static,
-                         pricing);
-    }
     const double budget = budgetFor(target, uniform, pricing);
     if (routing == Routing::Dynamic) return dynamicResult(context, uniform.subnet, budget, pricing);
-    return resultFor({staticSubNetwork(*context.routers, budget, *context.config).orThrow(), nullptr, budget, nullptr},
+    const StaticChoice choice = staticNotAbove(context, unit.measure, target.value, pricing);
+    if (!choice.met && target.kind != Target::Kind::Budget)
+        failStatic(unit, target.value, unit.measure(pricing.of(choice.subnet)));
+    return resultFor({choice.subnet, nullptr, target.kind == Target::Kind::Budget ? budget : 1.0, nullptr},
                      Routing::Static, pricing);
 }
 
@@ -275,17 +225,6 @@ Result<ResolvedTarget> resolveTarget(const Target& target, const TargetContext& 
         case Target::Kind::Quality: return resolveQuality(target, context, pricing);
         default: return resolveCost(target, context, pricing);
         }
-    });
-}
-
-Result<SubNetwork> staticSubNetwork(const Routers& routers, double budget, const ModelConfig& config)
-{
-    return guarded([&] {
-        if (!routers.fixed)
-            throw Failure(ErrorCode::InvalidArgument, "there is no static router",
-                          "choose uniform routing, which needs none, or give a file of routers");
-        requireStaticSize(routers, config);
-        return staticChoice(routers, budget, config);
     });
 }
 

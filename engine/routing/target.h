@@ -70,9 +70,8 @@ struct ResolvedTarget {
 /// floor and the nearest target that can be met. A target that the full model meets is the full model, whatever the
 /// routing. Our choices:
 /// - Uniform: of all pairs of choices, the one with the largest smaller share of width, then the most costly.
-/// - Static: for a budget, what the router chose, unchanged; it was trained towards the target and may overshoot, and
-///   then `share` says so. For a latency or a size, the costliest of what it chooses between its stops that is not
-///   above it, by the table at hand.
+/// - Static: the costliest of what the router chooses between its stops that is not above the target, by the table at
+///   hand. A budget below all of them gets the cheapest one, and `share` says so; other targets are refused there.
 /// - Dynamic: `share` and `predicted_ms` are what the routers are asked for, moved to the nearest trained stop outside
 /// of those; what a text really
 ///   costs is known once it was read. For a number of parameters the routers are asked for the share of the uniform
@@ -82,7 +81,8 @@ struct ResolvedTarget {
 ///   there is neither.
 Result<ResolvedTarget> resolveTarget(const Target& target, const TargetContext& context);
 
-/// What the static router chooses when asked for `budget`, unchanged. InvalidArgument without one, or when it belongs
+/// What the static router chooses when asked for `budget`, unchanged: the raw answer, which targets are not resolved
+/// with. InvalidArgument without one, or when it belongs
 /// to another model.
 Result<SubNetwork> staticSubNetwork(const Routers& routers, double budget, const ModelConfig& config);
 

@@ -24,6 +24,7 @@ constexpr double kShareOfBase = 0.0763; // of the base's tokens, in all: the pap
 /// Where the base's tokens are not known: so many tokens a parameter in all.
 constexpr double kTokensAParameter = 0.25;
 constexpr int kProbeSteps = 3;
+constexpr int kNetworksARound = 5; // that refining the static router measures: one a stop
 
 bool wants(const ConversionOptions& options, const std::string& stage)
 {
@@ -92,8 +93,12 @@ public:
             if (elastic.base.empty()) elastic.base = frozen_;
             return trainElastic(from, to, training, elastic, progress_, cancel_).orThrow();
         }
-        if (stage == "surrogate")
-            return fitSurrogate(from, to, training, options_.surrogate, progress_, cancel_).orThrow();
+        if (stage == "surrogate") {
+            SurrogateOptions surrogate = options_.surrogate;
+            surrogate.latency = options_.routers.latency; // the static router's targets stay shares of the same
+            surrogate.context = options_.routers.context;
+            return fitSurrogate(from, to, training, surrogate, progress_, cancel_).orThrow();
+        }
         const bool joint = stage == "joint";
         training.learning_rate = joint ? options_.joint_rate : options_.router_rate;
         RouterOptions routers = joint ? options_.joint : options_.routers;
@@ -143,8 +148,8 @@ ConversionReport convert(const fs::path& base_folder, const fs::path& out, const
     for (const std::string& stage : training_stages) {
         const fs::path next = work / stage;
         TrainOptions training = options.training;
-        // Rounded to the base's type once, at the end.
-        training.dtype = stage == training_stages.back() ? base->dtype() : DType::Float32;
+        // Rounded once, at the end.
+        training.dtype = stage == training_stages.back() ? options.out_dtype.value_or(base->dtype()) : DType::Float32;
         if (!fs::exists(next, ignored)) report.stages.push_back(runner.run(stage, current, next, training));
         current = next;
     }
@@ -183,7 +188,8 @@ ConversionEstimate estimate(const fs::path& base_folder, const fs::path& out, co
         const double forward = seconds_a_token / 3 * static_cast<double>(stage.tokens);
         if (stage.name == "importance") stage.seconds = forward;
         if (stage.name == "surrogate")
-            stage.seconds = forward * (options.surrogate.sub_networks + options.surrogate.held_out);
+            stage.seconds = forward * (options.surrogate.sub_networks + options.surrogate.held_out +
+                                       kNetworksARound * (options.surrogate.static_rounds + 1));
     }
     estimate.memory_bytes = peakMemory();
     estimate.available_memory_bytes = availableMemory() + residentMemory();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,9 @@ struct ConversionOptions {
     double elastic_rate = 6e-4, router_rate = 5e-3, joint_rate = 4e-4; ///< learning rates of the stages
     ElasticOptions elastic;
     RouterOptions routers, joint;
-    SurrogateOptions surrogate;
+    SurrogateOptions surrogate; ///< `latency` and `context` are those of `routers`
+    std::optional<DType>
+        out_dtype; ///< of the weights that are written in the end, where a stage trains; none: the base's
 };
 
 struct SortReport {
@@ -62,10 +65,10 @@ struct ConversionReport {
 };
 
 /// Runs the wanted stages one after the other, each from a complete checkpoint in OUT.work to the next; the last one
-/// becomes `out`, in the base's weight type (float32 in between). Interrupted at any moment, it goes on with
-/// options.training.resume: finished stages are not repeated, the one that was running goes on from its last state.
-/// Errors as trainBase; InvalidArgument also for an unknown stage, a work folder of an interrupted conversion without
-/// resume, or an `out` that is there. Blocks.
+/// becomes `out`, in the base's weight type or options.out_dtype (float32 in between). Interrupted at any moment, it
+/// goes on with options.training.resume: finished stages are not repeated, the one that was running goes on from its
+/// last state. Errors as trainBase; InvalidArgument also for an unknown stage, a work folder of an interrupted
+/// conversion without resume, or an `out` that is there. Blocks.
 Result<ConversionReport> convertModel(const std::filesystem::path& base, const std::filesystem::path& out,
                                       const ConversionOptions& options, const ProgressFn& progress = {},
                                       const CancelToken& cancel = {});

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 
 #include "engine/base/files.h"
 #include "engine/model/cost.h"
@@ -60,6 +62,19 @@ std::vector<RecordedLoss> recordedLosses(const std::vector<ValidationLoss>& vali
     return losses;
 }
 
+/// What was measured of the finished model in this stage. A stage that leaves the weights alone measures the static
+/// router only: those rows then take the place of the old ones.
+std::vector<RecordedLoss> mergedLosses(const std::vector<RecordedLoss>& before, std::vector<RecordedLoss> now)
+{
+    const auto is_static = [](const RecordedLoss& loss) { return loss.routing == "static"; };
+    if (!std::all_of(now.begin(), now.end(), is_static)) return now;
+    std::vector<RecordedLoss> merged;
+    std::copy_if(before.begin(), before.end(), std::back_inserter(merged), std::not_fn(is_static));
+    merged.insert(merged.end(), now.begin(), now.end());
+    std::stable_sort(merged.begin(), merged.end(), [](const auto& a, const auto& b) { return a.text < b.text; });
+    return merged;
+}
+
 } // namespace
 
 void writeTrained(const std::filesystem::path& out, const CheckpointContents& contents, const Routers* routers,
@@ -81,7 +96,7 @@ void writeStageResult(const std::filesystem::path& out, const StageSource& sourc
     record.stages.push_back({report.stage, report.tokens, report.seconds});
     if (base_training_tokens > 0) record.base_training_tokens = base_training_tokens;
     if (routers) record.budget_list = routers->budget_list;
-    if (!report.validation.empty()) record.losses = recordedLosses(report.validation);
+    if (!report.validation.empty()) record.losses = mergedLosses(record.losses, recordedLosses(report.validation));
     contents.record = record;
     contents.tokenizer_from = source.checkpoint->folder();
     writeTrained(out, contents, routers, metrics);

@@ -12,6 +12,7 @@
 #include "engine/base/files_p.h"
 #include "engine/compute/device.h"
 #include "engine/training/fast_products_p.h"
+#include "engine/training/validation_p.h"
 
 namespace flextron {
 namespace {
@@ -22,15 +23,6 @@ using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point start)
 {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-at::Tensor idsTensor(const std::vector<std::vector<TokenId>>& rows)
-{
-    const auto length = static_cast<std::int64_t>(rows.front().size());
-    at::Tensor ids = at::empty({static_cast<std::int64_t>(rows.size()), length}, at::kLong);
-    auto* out = ids.mutable_data_ptr<std::int64_t>();
-    for (const auto& row : rows) out = std::copy(row.begin(), row.end(), out);
-    return ids;
 }
 
 Json toJson(const ValidationLoss& loss)
@@ -121,39 +113,6 @@ void TrainingLoop::openData(const std::string& stage)
     data_ = TextData::open(data, tokenizer_).orThrow();
 }
 
-/// The first sequences of each validation file, or of the held-out part of each training file.
-void TrainingLoop::loadValidation()
-{
-    TextDataOptions data = options_.data;
-    data.part = DataPart::All;
-    data.repeat = false;
-    data.shuffle_window = 1;
-    std::vector<TextFile> files;
-    for (const fs::path& path : options_.validation_files) files.push_back({path});
-    if (files.empty() && data.held_out_share > 0) {
-        files = data.files;
-        data.part = DataPart::HeldOut;
-    }
-    for (const TextFile& file : files) {
-        data.files = {file};
-        const auto text = TextData::open(data, tokenizer_).orThrow();
-        std::vector<std::vector<TokenId>> rows;
-        while (static_cast<int>(rows.size()) < options_.validation_sequences) {
-            rows.push_back(text->next().orThrow());
-            if (rows.back().empty()) {
-                rows.pop_back();
-                break;
-            }
-        }
-        if (rows.empty())
-            throw Failure(ErrorCode::InvalidArgument,
-                          file.path.string() + " has less validation text than one sequence of " +
-                              std::to_string(data.sequence_length) + " tokens",
-                          "give a longer text, a larger held-out share or a shorter sequence length");
-        validation_.push_back({file.path.filename().string(), idsTensor(rows).to(place_)});
-    }
-}
-
 void TrainingLoop::start(StageWork& stage, AdamW& optimizer)
 {
     fs::create_directories(job_folder_);
@@ -217,7 +176,8 @@ StageReport TrainingLoop::run(StageWork& stage)
     openData(stage_name_);
     AdamW optimizer(stage.trained(), options_);
     if (options_.probe_steps > 0) return probe(stage, optimizer);
-    loadValidation();
+    validation_ = validationSets(options_, tokenizer_);
+    for (ValidationSet& set : validation_) set.ids = set.ids.to(place_);
     start(stage, optimizer);
     const auto started = Clock::now();
     auto saved = started;

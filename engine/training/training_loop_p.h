@@ -71,7 +71,6 @@ public:
 private:
     void checkOptions() const;
     [[nodiscard]] Json settings(const StageWork& stage) const;
-    void loadValidation();
     void openData(const std::string& stage);
     void start(StageWork& stage, AdamW& optimizer);
     at::Tensor nextBatch();

@@ -11,6 +11,49 @@ constexpr std::int64_t kBatch = 8; // sequences at once
 
 } // namespace
 
+at::Tensor idsTensor(const std::vector<std::vector<TokenId>>& rows)
+{
+    const auto length = static_cast<std::int64_t>(rows.front().size());
+    at::Tensor ids = at::empty({static_cast<std::int64_t>(rows.size()), length}, at::kLong);
+    auto* out = ids.mutable_data_ptr<std::int64_t>();
+    for (const auto& row : rows) out = std::copy(row.begin(), row.end(), out);
+    return ids;
+}
+
+std::vector<ValidationSet> validationSets(const TrainOptions& options, std::shared_ptr<const Tokenizer> tokenizer)
+{
+    std::vector<ValidationSet> sets;
+    TextDataOptions data = options.data;
+    data.part = DataPart::All;
+    data.repeat = false;
+    data.shuffle_window = 1;
+    std::vector<TextFile> files;
+    for (const std::filesystem::path& path : options.validation_files) files.push_back({path});
+    if (files.empty() && data.held_out_share > 0) {
+        files = data.files;
+        data.part = DataPart::HeldOut;
+    }
+    for (const TextFile& file : files) {
+        data.files = {file};
+        const auto text = TextData::open(data, tokenizer).orThrow();
+        std::vector<std::vector<TokenId>> rows;
+        while (static_cast<int>(rows.size()) < options.validation_sequences) {
+            rows.push_back(text->next().orThrow());
+            if (rows.back().empty()) {
+                rows.pop_back();
+                break;
+            }
+        }
+        if (rows.empty())
+            throw Failure(ErrorCode::InvalidArgument,
+                          file.path.string() + " has less validation text than one sequence of " +
+                              std::to_string(data.sequence_length) + " tokens",
+                          "give a longer text, a larger held-out share or a shorter sequence length");
+        sets.push_back({file.path.filename().string(), idsTensor(rows)});
+    }
+    return sets;
+}
+
 ValidationLoss validationLoss(const ReferenceWeights& weights, const ValidationSet& set, const WidthsFor& widths,
                               const std::string& name)
 {

@@ -6,6 +6,13 @@
 
 namespace flextron {
 
+/// [rows, length] int64. Precondition: there are rows, all of one length.
+at::Tensor idsTensor(const std::vector<std::vector<TokenId>>& rows);
+
+/// The first sequences of each validation file, or of the held-out part of each training file.
+/// Precondition: options.data.sequence_length is set. Throws Failure where a text is shorter than one sequence.
+std::vector<ValidationSet> validationSets(const TrainOptions& options, std::shared_ptr<const Tokenizer> tokenizer);
+
 /// The widths of one batch of sequences, [B, T].
 using WidthsFor = std::function<std::unique_ptr<WidthSource>(const at::Tensor& ids)>;
 

@@ -239,8 +239,13 @@ private slots:
         const RouterReport report = valueOf(reportRouters(model, {texts_[0]}, {{0.5}, 256, 100, 1}));
         QVERIFY(!report.stops[0].dynamic);
         const StaticUse& use = *report.stops[0].fixed;
-        QCOMPARE(toString(use.subnet), toString(valueOf(staticSubNetwork(*model.routers, 0.5, model.config()))));
-        QCOMPARE(use.got, shareOf(use.subnet, model.targetContext(256, KvRule::Own)));
+        const TargetContext context = model.targetContext(256, KvRule::Own);
+        Target target;
+        target.kind = Target::Kind::Budget;
+        target.value = 0.5;
+        target.routing = Routing::Static;
+        QCOMPARE(toString(use.subnet), toString(valueOf(resolveTarget(target, context)).plan.subnet));
+        QCOMPARE(use.got, shareOf(use.subnet, context));
         QVERIFY(use.uniform.share <= use.got && use.uniform.share > use.got - 0.02);
     }
 

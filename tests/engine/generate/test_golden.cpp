@@ -21,12 +21,11 @@ std::filesystem::path dataFolderOf(const QString& model)
     return std::filesystem::path(FLEXTRON_TEST_DATA) / model.toStdString();
 }
 
-/// The bundled model's weights are not stored twice.
+/// The bundled models' weights are not stored twice.
 std::filesystem::path weightsFolderOf(const QString& model)
 {
-    if (model == "flextron-stories")
-        return std::filesystem::path(FLEXTRON_SOURCE_DIR) / "resources" / "models" / "flextron-stories";
-    return dataFolderOf(model);
+    const auto bundled = std::filesystem::path(FLEXTRON_SOURCE_DIR) / "resources" / "models" / model.toStdString();
+    return std::filesystem::exists(bundled) ? bundled : dataFolderOf(model);
 }
 
 QJsonObject goldenOf(const QString& model)
@@ -109,10 +108,11 @@ class TestGolden final : public QObject {
     static void models()
     {
         QTest::addColumn<QString>("model");
-        for (const char* name : {"golden/gpt2", "golden/gpt2-untied-inner", "golden/llama-f16", "golden/llama-gqa-tied",
-                                 "golden/llama-mha", "golden/llama-mqa-headdim", "golden/llama-rope-linear-bias",
-                                 "golden/llama-rope-llama3", "golden/llama-sharded-bf16", "golden/mistral",
-                                 "golden/qwen2", "flextron-stories", "stories-gpt2", "stories260k-llama"})
+        for (const char* name :
+             {"golden/gpt2", "golden/gpt2-untied-inner", "golden/llama-f16", "golden/llama-gqa-tied",
+              "golden/llama-mha", "golden/llama-mqa-headdim", "golden/llama-rope-linear-bias",
+              "golden/llama-rope-llama3", "golden/llama-sharded-bf16", "golden/mistral", "golden/qwen2",
+              "flextron-stories", "flextron-stories-gpt2", "stories-gpt2", "stories260k-llama"})
             QTest::newRow(name) << name;
     }
 

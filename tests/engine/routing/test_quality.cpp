@@ -156,9 +156,12 @@ private slots:
         world.record();
         const ResolvedTarget result = valueOf(resolveTarget(quality(allowed, Routing::Static), world.context));
         QVERIFY(!result.plan.dynamic());
-        const SubNetwork expected = budget == 1.0
-                                        ? fullSubNetwork(world.config)
-                                        : valueOf(staticSubNetwork(*world.context.routers, budget, world.config));
+        Target recorded;
+        recorded.kind = Target::Kind::Budget;
+        recorded.value = budget;
+        recorded.routing = Routing::Static;
+        const SubNetwork expected = valueOf(resolveTarget(recorded, world.context)).plan.subnet;
+        QCOMPARE(expected == fullSubNetwork(world.config), budget == 1.0);
         QCOMPARE(toString(result.plan.subnet), toString(expected));
     }
 

@@ -294,33 +294,62 @@ private slots:
         QCOMPARE(resolveTarget(target, world.context).error().code, ErrorCode::InvalidArgument);
     }
 
-    void staticRouterChoosesAndTheShareIsItsOwn()
+    /// A router whose bias alone decides, written out in its own arithmetic.
+    static SubNetwork rawChoice(const World& world, const Routers& routers, double asked)
     {
-        World world(0);
-        const auto routers = std::make_shared<Routers>(
-            randomRouters(world.config, world.choices, {1.0, 0.8, 0.6, 0.5}, 8, 3));
-        world.context.routers = routers;
-        const double asked = 0.7;
-        const auto result = resolveTarget(budget(asked, Routing::Static), world.context);
-        QVERIFY(result.ok());
-        QCOMPARE(result->routing, Routing::Static);
-        QVERIFY(!result->plan.dynamic());
-        // The definition, written out: layer after layer, heads before MLP, the largest logit.
-        const auto logits = routerLogits(*routers->fixed, targetCode(asked, routers->budget_list));
+        const auto logits = routerLogits(*routers.fixed, targetCode(asked, routers.budget_list));
+        SubNetwork subnet = fullSubNetwork(world.config);
         for (std::size_t l = 0; l < 4; ++l) {
             const auto largest = [&](std::size_t from) {
-                return static_cast<std::size_t>(
-                           std::max_element(logits.begin() + static_cast<std::ptrdiff_t>(from),
-                                            logits.begin() + static_cast<std::ptrdiff_t>(from + 4)) -
-                           logits.begin()) -
-                       from;
+                const auto first = logits.begin() + static_cast<std::ptrdiff_t>(from);
+                return static_cast<std::size_t>(std::max_element(first, first + 4) - first);
             };
-            QCOMPARE(result->plan.subnet.heads[l], world.choices.head_int_list[largest(8 * l)]);
-            QCOMPARE(result->plan.subnet.mlp[l], world.choices.mlp_int_list[largest(8 * l + 4)]);
+            subnet.heads[l] = world.choices.head_int_list[largest(8 * l)];
+            subnet.mlp[l] = world.choices.mlp_int_list[largest(8 * l + 4)];
         }
-        CostOptions options;
-        options.kv = world.context.kv;
-        QCOMPARE(result->share, flopShare(result->plan.subnet, world.config, options));
+        return subnet;
+    }
+
+    // Whatever the table: the costliest of what the router chooses between its stops, and never more than was asked
+    // for.
+    void staticBudgetIsNeverExceeded_data() { worlds(); }
+    void staticBudgetIsNeverExceeded()
+    {
+        QFETCH(int, seed);
+        World world(seed);
+        const auto routers = std::make_shared<Routers>(
+            randomRouters(world.config, world.choices, {1.0, 0.8, 0.6, 0.5}, 8, static_cast<std::uint64_t>(seed) + 3));
+        world.context.routers = routers;
+        std::vector<double> shares;
+        for (int step = 0; step <= 256; ++step)
+            shares.push_back(shareOf(rawChoice(world, *routers, 1.0 - 0.5 * step / 256), world.context));
+        const double least = *std::min_element(shares.begin(), shares.end());
+        double last = 0.0;
+        for (int i = 1; i < 100; ++i) {
+            const double asked = i / 100.0;
+            const auto result = resolveTarget(budget(asked, Routing::Static), world.context);
+            if (!result) continue;                             // below the model's floor
+            if (result->routing == Routing::Uniform) continue; // the full model fits
+            QVERIFY(!result->plan.dynamic());
+            QCOMPARE(result->plan.budget, asked);
+            double expected = least; // below all that it chooses: the cheapest, and the share says so
+            for (const double share : shares)
+                if (share <= asked * (1 + 1e-9)) expected = std::max(expected, share);
+            QVERIFY2(std::abs(result->share - expected) < 1e-12, qPrintable(QString::number(asked)));
+            QVERIFY(result->share >= last);
+            last = result->share;
+            QCOMPARE(result->share, shareOf(result->plan.subnet, world.context));
+        }
+        QVERIFY(last > 0);
+    }
+
+    void theRawStaticChoiceIsTheLargestLogit()
+    {
+        const World world(0);
+        const Routers routers = randomRouters(world.config, world.choices, {1.0, 0.8, 0.6, 0.5}, 8, 3);
+        for (const double asked : {0.9, 0.7, 0.5})
+            QCOMPARE(toString(*staticSubNetwork(routers, asked, world.config)),
+                     toString(rawChoice(world, routers, asked)));
     }
 
     void dynamicRoutersAreAskedForTheBudget()
