@@ -14,8 +14,10 @@
 
 #include "engine/base/files.h"
 #include "ui/commandline.h"
+#include "ui/corpusview.h"
 #include "ui/figures.h"
 #include "ui/history.h"
+#include "ui/jobviews.h"
 #include "ui/mainwindow.h"
 #include "ui/notespanel.h"
 #include "ui/noticebar.h"
@@ -174,6 +176,7 @@ Session FileActions::current() const
         if (mode == window_->pace()->mode()) session.pace = QLatin1String(name);
     }
     session.notes = window_->notes()->notes();
+    session.corpus_report = window_->jobs()->corpus()->kept();
     session.geometry = window_->saveGeometry();
     session.layout = window_->saveState(Session::kFormatVersion);
     for (const QComboBox* box : window_->findChildren<QComboBox*>()) {
@@ -186,6 +189,7 @@ void FileActions::apply(const Session& session)
 {
     window_->promptPanel()->setPrompt(session.prompt);
     window_->notes()->setNotes(session.notes);
+    window_->jobs()->corpus()->restore(session.corpus_report);
     pending_ = session;
     EngineService* service = window_->service();
     const bool open = service->model() && !service->loading() &&
