@@ -30,6 +30,7 @@ public:
     [[nodiscard]] FileList* texts() const { return texts_; }
     [[nodiscard]] QLineEdit* out() const { return out_; }
     [[nodiscard]] QToolButton* advancedButton() const { return advanced_button_; }
+    [[nodiscard]] QWidget* advanced() const { return advanced_; }
 
 signals:
     void edited();
@@ -45,6 +46,7 @@ private:
     QLineEdit* line(const QString& name, const QString& help, const QString& placeholder);
     void showFitting();
     void tell();
+    bool eventFilter(QObject* watched, QEvent* event) override;
 
     bool setting_ = false;
     QFormLayout* form_ = nullptr;

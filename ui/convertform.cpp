@@ -9,6 +9,7 @@
 #include <QLocale>
 #include <QScreen>
 #include <QScrollArea>
+#include <QTimer>
 #include <QVBoxLayout>
 
 #include "ui/colors.h"
@@ -77,6 +78,10 @@ ConvertForm::ConvertForm(Jobs* jobs, const JobActions& actions, QWidget* parent)
     layout->addWidget(page_);
     layout->addWidget(problem_);
     layout->addLayout(buttons);
+    connect(fields_->advancedButton(), &QToolButton::toggled, this, [this, scroll](bool shown) {
+        // When it has its size.
+        if (shown) QTimer::singleShot(0, this, [this, scroll] { scroll->ensureWidgetVisible(fields_->advanced()); });
+    });
     connect(fields_, &ConvertFields::edited, this, &ConvertForm::onEdited);
     connect(fields_, &ConvertFields::baseChosen, this, [this](const QString& folder) {
         if (folder.trimmed() != asked_base_) chooseBase(folder.trimmed(), true);
@@ -226,6 +231,7 @@ void ConvertForm::runEstimate()
                            QStringList{QStringLiteral("--dry-run")});
     process_->setStandardInputFile(QProcess::nullDevice());
     process_->setWorkingDirectory(QDir::homePath());
+    process_->setProcessEnvironment(jobEnvironment());
     connect(process_.get(), &QProcess::readyReadStandardError, this, &ConvertForm::onEstimateOutput);
     connect(process_.get(), &QProcess::finished, this, &ConvertForm::onEstimated);
     connect(process_.get(), &QProcess::errorOccurred, this, [this](QProcess::ProcessError error) {

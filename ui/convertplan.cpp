@@ -24,7 +24,7 @@ struct Text {
     Q_DECLARE_TR_FUNCTIONS(ConvertPlan)
 };
 
-constexpr std::int64_t kLeastTokens = 400'000; // fewer, and routers learn nothing that could be seen
+constexpr std::int64_t kLeastTokens = 150'000; // a small model is through in a minute or two; routers take twenty steps
 constexpr double kTokensAParameter = 0.25;     // where nobody knows what the base has read, as the program does
 constexpr double kImportanceShare = 0.1;       // of a short conversion, the calibration is kept short as well
 constexpr int kMostImportance = 128;           // sequences: the program's own choice

@@ -204,7 +204,7 @@ void CorpusView::load(const QString& file)
         },
         [this](const Result<CorpusReport>& report) {
             if (report.ok()) {
-                show(*report);
+                showReport(*report);
                 emit raised();
             } else {
                 emit failed(tr("The corpus report could not be read."), report.error());
@@ -227,7 +227,7 @@ void CorpusView::restore(const QByteArray& json)
         return;
     }
     auto report = parseCorpusReport(json);
-    if (report.ok()) show(*std::move(report));
+    if (report.ok()) showReport(*std::move(report));
     else emit failed(tr("The session's corpus report could not be read."), report.error());
     updateState();
 }
@@ -247,7 +247,7 @@ void CorpusView::exportTo(const QString& file)
         });
 }
 
-void CorpusView::show(CorpusReport report)
+void CorpusView::showReport(CorpusReport report)
 {
     report_ = std::move(report);
     kept_ = QJsonDocument::fromJson(report_->json).toJson(QJsonDocument::Compact);

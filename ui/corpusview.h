@@ -59,7 +59,7 @@ private:
     QWidget* makeContent();
     void follow();
     void load(const QString& file);
-    void show(CorpusReport report);
+    void showReport(CorpusReport report);
     void showPlace();
     void updateState();
 
@@ -74,7 +74,7 @@ private:
     QByteArray kept_; ///< report_, without white space
     std::optional<Error> error_;
     bool busy_ = false; ///< a job ran when this was looked at last
-    QString taken_; ///< folder of the job whose result was taken in or whose end was told
+    QString taken_;     ///< folder of the job whose result was taken in or whose end was told
     StatePage* page_ = nullptr;
     CorpusSetup* setup_ = nullptr;
     QComboBox* side_ = nullptr;

@@ -65,14 +65,18 @@ JobPanel::JobPanel(Jobs* jobs, JobKind kind, const JobActions& actions, QWidget*
 void JobPanel::follow()
 {
     const bool shown = jobs_->job() && jobs_->job()->kind == kind_;
-    setVisible(shown);
-    if (!shown) return;
+    if (!shown) {
+        hide();
+        return;
+    }
     QString text = jobLine(*jobs_->job(), jobs_->state(), jobs_->progress(), jobs_->stopping());
     if (const auto failure = jobs_->failure()) text += QLatin1Char('\n') + formatError(*failure);
     text_->setText(text);
     bar_->setVisible(jobs_->alive());
     showShare(bar_, *jobs_);
     for (const auto& [button, action] : buttons_) button->setVisible(action->isEnabled());
+    // With the buttons that it has now: all of them would make it wide. Without a parent yet, it is shown with it.
+    if (parentWidget() != nullptr) show();
 }
 
 JobStatus::JobStatus(Jobs* jobs, const JobActions& actions, QWidget* parent)
@@ -105,8 +109,11 @@ QString JobStatus::text() const
 
 void JobStatus::follow()
 {
-    setVisible(jobs_->job().has_value());
-    if (!jobs_->job()) return;
+    if (!jobs_->job()) {
+        hide();
+        return;
+    }
+    if (parentWidget() != nullptr) show();
     const QString line = jobLine(*jobs_->job(), jobs_->state(), jobs_->progress(), jobs_->stopping());
     const int room = fontMetrics().averageCharWidth() * 48;
     button_->setText(fontMetrics().elidedText(line, Qt::ElideRight, room));

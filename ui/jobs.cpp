@@ -82,6 +82,14 @@ QString flextronProgram()
     return QStandardPaths::findExecutable(QStringLiteral("flextron"));
 }
 
+QProcessEnvironment jobEnvironment()
+{
+    auto environment = QProcessEnvironment::systemEnvironment();
+    const QString policy = QStringLiteral("OMP_WAIT_POLICY");
+    if (!environment.contains(policy)) environment.insert(policy, QStringLiteral("PASSIVE"));
+    return environment;
+}
+
 Jobs::Jobs(QString program, QObject* parent) : QObject(parent), program_(std::move(program))
 {
     timer_.setInterval(kPollMs);
@@ -186,6 +194,7 @@ Result<void> Jobs::launch(JobRecord job, bool resume)
     process.setStandardOutputFile(job.outputFile());
     process.setStandardErrorFile(job.logFile());
     process.setWorkingDirectory(QDir::homePath());
+    process.setProcessEnvironment(jobEnvironment());
     qint64 pid = 0;
     if (!process.startDetached(&pid)) // in a session of its own: it outlives the window and its terminal
         return Error{

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <QObject>
+#include <QProcessEnvironment>
 #include <QTimer>
 
 #include "ui/jobfile.h"
@@ -14,6 +15,8 @@ namespace flextron::ui {
 /// The flextron program beside this one, in the tree that it was installed or built in, or on the PATH. Empty when
 /// there is none.
 QString flextronProgram();
+/// What it is run with beside a window: threads that have nothing to do sleep, or they would take the window's time.
+QProcessEnvironment jobEnvironment();
 
 /// No view: whoever wants to show a job listens to it.
 class Jobs final : public QObject {
