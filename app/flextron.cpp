@@ -3,9 +3,11 @@
 #include "engine/base/version.h"
 #include "engine/compute/torch_version.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
@@ -96,17 +98,11 @@ int runGuarded(const Run& run, Console& console)
     }
 }
 
-} // namespace
+/// Every command understands it; looked for before the parser does, so that its errors come as JSON lines, too.
+constexpr const char* kProgressJson = "--progress-json";
 
-int main(int argc, char** argv)
+int runProgram(int argc, char** argv, Console& console)
 {
-    CancelSource cancel;
-    interrupted = &cancel;
-    std::signal(SIGINT, onInterrupt);
-    std::signal(SIGTERM, onInterrupt);
-    std::signal(SIGPIPE, SIG_IGN); // a write that fails says so itself
-
-    Console console(cancel.token(), commandLine(argc, argv));
     CLI::App program("Elastic language models from the command line", "flextron");
     program.set_version_flag("--version", [] {
         return std::string("flextron ") + version + ", LibTorch " + torchVersion() + ", " + torchCpuCapability();
@@ -118,6 +114,7 @@ int main(int argc, char** argv)
     std::vector<std::pair<CLI::App*, Run>> runs;
     for (const auto& command : kCommands) {
         auto* declared = program.add_subcommand(command.name, command.summary);
+        declared->add_flag(kProgressJson)->description("progress, errors and the end as JSON lines on standard error");
         runs.emplace_back(declared, command.declare(*declared));
     }
     try {
@@ -137,4 +134,21 @@ int main(int argc, char** argv)
     for (const auto& [command, run] : runs)
         if (command->parsed()) return runGuarded(run, console);
     return kUsage;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    CancelSource cancel;
+    interrupted = &cancel;
+    std::signal(SIGINT, onInterrupt);
+    std::signal(SIGTERM, onInterrupt);
+    std::signal(SIGPIPE, SIG_IGN); // a write that fails says so itself
+
+    Console console(cancel.token(), commandLine(argc, argv));
+    if (std::find(argv, argv + argc, std::string_view(kProgressJson)) != argv + argc) console.setProgressJson();
+    const int code = runProgram(argc, argv, console);
+    console.end(code);
+    return code;
 }

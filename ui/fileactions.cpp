@@ -13,9 +13,11 @@
 #include "engine/base/files.h"
 #include "ui/askforfile.h"
 #include "ui/commandline.h"
+#include "ui/corpusview.h"
 #include "ui/elsewhere.h"
 #include "ui/figures.h"
 #include "ui/history.h"
+#include "ui/jobviews.h"
 #include "ui/mainwindow.h"
 #include "ui/notespanel.h"
 #include "ui/noticebar.h"
@@ -157,6 +159,7 @@ Session FileActions::current() const
         if (mode == window_->pace()->mode()) session.pace = QLatin1String(name);
     }
     session.notes = window_->notes()->notes();
+    session.corpus_report = window_->jobs()->corpus()->kept();
     session.geometry = window_->saveGeometry();
     session.layout = window_->saveState(Session::kFormatVersion);
     for (const QComboBox* box : window_->findChildren<QComboBox*>()) {
@@ -169,6 +172,7 @@ void FileActions::apply(const Session& session)
 {
     window_->promptPanel()->setPrompt(session.prompt);
     window_->notes()->setNotes(session.notes);
+    window_->jobs()->corpus()->restore(session.corpus_report);
     pending_ = session;
     EngineService* service = window_->service();
     const bool open = service->model() && !service->loading() &&

@@ -19,6 +19,7 @@
 #include "ui/heatmapview.h"
 #include "ui/history.h"
 #include "ui/icons.h"
+#include "ui/jobviews.h"
 #include "ui/keydialog.h"
 #include "ui/notespanel.h"
 #include "ui/noticebar.h"
@@ -90,6 +91,7 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
     history_->restart();
     updateActions();
     service_->listModels();
+    jobs_->greet();
 }
 
 MainWindow::~MainWindow() = default;

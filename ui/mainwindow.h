@@ -23,6 +23,7 @@ class FileActions;
 class HeatmapView;
 class History;
 class InspectionViews;
+class JobViews;
 class KeyDialog;
 class ModelCard;
 class NoticeBar;
@@ -62,6 +63,7 @@ public:
     [[nodiscard]] SubNetworkPanel* subNetworkPanel() const { return sub_network_; }
     [[nodiscard]] PromptPanel* promptPanel() const { return prompt_; }
     [[nodiscard]] InspectionViews* inspection() const { return inspection_; }
+    [[nodiscard]] JobViews* jobs() const { return jobs_; }
     [[nodiscard]] HeatmapView* heatmap() const;
     [[nodiscard]] PaneView* paneView(PaneSlot slot) const;
     [[nodiscard]] PaneArea* paneArea() const { return pane_area_; }
@@ -101,6 +103,10 @@ private:
     void makeToolBar();
     void makeViews();
     void makeStatusBar();
+    void makeJobs();
+    void makeJobMenu(QMenu* model, QMenu* analyze);
+    /// Brings a panel to the front.
+    void raiseDock(const QString& name);
     void connectService();
     QDockWidget* addDock(const QString& name, const QString& title, QWidget* view);
     void applyInputs();
@@ -175,6 +181,7 @@ private:
     SubNetworkPanel* sub_network_ = nullptr;
     ModelCard* model_card_ = nullptr;
     InspectionViews* inspection_ = nullptr;
+    JobViews* jobs_ = nullptr;
     std::vector<QDockWidget*> docks_;
     ElidedLabel* message_ = nullptr;
     ElidedLabel* device_ = nullptr;

@@ -92,6 +92,10 @@ QString MainWindow::panelHelp(const QString& name)
     if (name == QLatin1String("whyDock")) return tr("Why the routers chose these widths for the selected cell.");
     if (name == QLatin1String("ledgerDock"))
         return tr("From the budget that was asked for to the time that was taken.");
+    if (name == QLatin1String("runDock"))
+        return tr("How a conversion goes, or went: losses, costs, routers, step by step.");
+    if (name == QLatin1String("corpusDock"))
+        return tr("What the routers choose while they read texts, layer by layer, and whether it is worth anything.");
     if (name == QLatin1String("notesDock")) return tr("Notes in Markdown, kept in the session.");
     return {};
 }

@@ -21,6 +21,7 @@
 #include "ui/history.h"
 #include "ui/icons.h"
 #include "ui/inspectionviews.h"
+#include "ui/jobviews.h"
 #include "ui/modelcard.h"
 #include "ui/notespanel.h"
 #include "ui/noticebar.h"
@@ -160,6 +161,7 @@ void MainWindow::makeMenus()
     compare->addActions({pin_action_, measure_alone_action_});
     QMenu* analyze = menuBar()->addMenu(tr("Anal&yze"));
     analyze->addActions(inspection_->actions());
+    makeJobMenu(model, analyze);
     QMenu* help = menuBar()->addMenu(tr("&Help"));
     makeHelpMenu(help);
 }
@@ -250,6 +252,7 @@ void MainWindow::makeViews()
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
     addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
     for (const InspectionViews::Dock& dock : inspection_->docks()) addDock(dock.name, dock.title, dock.view);
+    makeJobs();
     addDock(QStringLiteral("notesDock"), tr("Notes"), notes_);
     addActions(inspection_->actions());
     for (int i = 0; i < kPaneSlots; ++i) {
@@ -272,7 +275,8 @@ void MainWindow::resetLayout()
     setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
     std::vector<Qt::DockWidgetArea> areas(3, Qt::LeftDockWidgetArea);
     for (const InspectionViews::Dock& dock : inspection_->docks()) areas.push_back(dock.area);
-    areas.push_back(Qt::RightDockWidgetArea);
+    areas.push_back(Qt::BottomDockWidgetArea); // the corpus report
+    areas.push_back(Qt::RightDockWidgetArea);  // the notes
     std::map<Qt::DockWidgetArea, QDockWidget*> first_of;
     for (std::size_t i = 0; i < docks_.size(); ++i) {
         docks_[i]->setFloating(false);
@@ -310,6 +314,7 @@ void MainWindow::makeStatusBar()
     statusBar()->addWidget(message_, 1);
     statusBar()->addWidget(load_bar_);
     statusBar()->addWidget(load_cancel_);
+    statusBar()->addPermanentWidget(new JobStatus(jobs_->jobs(), jobs_->actions()));
     statusBar()->addPermanentWidget(device_, 1);
     statusBar()->addPermanentWidget(latency_);
     message_->setFullText(tr("No model is open"));

@@ -34,6 +34,9 @@ MixerView::MixerView(EngineService* service, Comparison* comparison, Selection* 
     layout->addWidget(page_);
     page_->showEmpty(tr("No model"), tr("Open a model to set its layers one by one."));
     connect(service_, &EngineService::modelLoaded, this, &MixerView::setModel);
+    connect(service_, &EngineService::modelChanged, this, [this] { // a latency table: costs are shares of time now
+        if (!channels_.empty()) showMix();
+    });
     connect(comparison_, &Comparison::targetChanged, this, &MixerView::followTarget);
     connect(selection_, &Selection::changed, this, [this] {
         const Inspected inspected = inspectedToken(*comparison_, *selection_);

@@ -1,7 +1,10 @@
 #include "ui/runlog.h"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
+#include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QStringList>
@@ -48,7 +51,7 @@ void RunLog::take(const QByteArray& line)
     ++lines_;
     auto stage = std::find_if(stages_.begin(), stages_.end(),
                               [&](const RunStage& other) { return other.name == name; });
-    if (stage == stages_.end()) stage = stages_.insert(stages_.end(), RunStage{name, {}, 0, 0, 0});
+    if (stage == stages_.end()) stage = stages_.insert(stages_.end(), RunStage{name, {}, {}, 0, 0, 0});
     // A surrogate's lines are sub-networks, not steps: they are counted.
     const double step = object.value(QLatin1String("step")).toDouble(stage->last_step + 1);
     // A stage that was resumed after a crash repeats its last steps: the later ones count.
@@ -59,6 +62,7 @@ void RunLog::take(const QByteArray& line)
                 series.values.pop_back();
             }
         }
+        std::erase_if(stage->validation, [step](const RunValidation& entry) { return entry.step >= step; });
     }
     stage->last_step = step;
     stage->tokens = object.value(QLatin1String("tokens")).toDouble(stage->tokens);
@@ -69,6 +73,14 @@ void RunLog::take(const QByteArray& line)
         series.steps.push_back(step);
         series.values.push_back(entry.value().toDouble());
         if (const auto share = parseShareKey(entry.key())) layers_ = std::max(layers_, share->layer + 1);
+    }
+    for (const QJsonValue& value : object.value(QLatin1String("validation")).toArray()) {
+        const QJsonObject entry = value.toObject();
+        if (!entry.value(QLatin1String("loss")).isDouble()) continue;
+        stage->validation.push_back(
+            {step, entry.value(QLatin1String("file")).toString(), entry.value(QLatin1String("widths")).toString(),
+             entry.value(QLatin1String("target")).toDouble(1), entry.value(QLatin1String("cost")).toDouble(1),
+             entry.value(QLatin1String("loss")).toDouble(), entry.value(QLatin1String("standard_error")).toDouble()});
     }
 }
 
@@ -102,6 +114,36 @@ RunSeries meanWidth(const RunStage& stage, SubBlock block, int layer)
     }
     for (double& value : mean.values) value /= std::max(1, full);
     return mean;
+}
+
+std::vector<RunValidation> lastValidation(const RunStage& stage)
+{
+    std::vector<RunValidation> last;
+    for (const RunValidation& entry : stage.validation)
+        if (entry.step == stage.validation.back().step) last.push_back(entry);
+    std::stable_sort(last.begin(), last.end(), [](const RunValidation& a, const RunValidation& b) {
+        return std::tie(a.file, a.widths, a.cost) < std::tie(b.file, b.widths, b.cost);
+    });
+    return last;
+}
+
+std::vector<std::pair<QString, RunSeries>> validationSeries(const RunStage& stage)
+{
+    std::set<QString> files;
+    for (const RunValidation& entry : stage.validation) files.insert(entry.file);
+    std::vector<std::pair<QString, RunSeries>> found;
+    for (const RunValidation& entry : stage.validation) {
+        const bool routed = entry.widths == QLatin1String("static") ||
+                            entry.widths.startsWith(QLatin1String("dynamic"));
+        QString name = entry.widths;
+        if (routed) name += QStringLiteral(" %1").arg(entry.target, 0, 'f', 2);
+        if (files.size() > 1) name.prepend(entry.file + QStringLiteral(", "));
+        auto at = std::find_if(found.begin(), found.end(), [&](const auto& other) { return other.first == name; });
+        if (at == found.end()) at = found.insert(found.end(), {name, {}});
+        at->second.steps.push_back(entry.step);
+        at->second.values.push_back(entry.loss);
+    }
+    return found;
 }
 
 std::vector<Collapse> collapsed(const RunStage& stage, double share)

@@ -19,10 +19,22 @@ struct RunSeries {
     std::vector<double> values;
 };
 
+/// What the stage came to on a validation text, with one kind of widths at one budget.
+struct RunValidation {
+    double step = 0;
+    QString file;
+    QString widths; ///< "full", "smallest", "uniform", "static", "dynamic", "dynamic, shuffled"
+    double target = 1;
+    double cost = 1;
+    double loss = 0;
+    double standard_error = 0;
+};
+
 /// One stage of a conversion: "elastic", "surrogate", "routers", "joint".
 struct RunStage {
     QString name;
-    std::map<QString, RunSeries> series; ///< by the file's key
+    std::map<QString, RunSeries> series;   ///< by the file's key
+    std::vector<RunValidation> validation; ///< steps ascend
     double last_step = 0;
     double tokens = 0;
     double seconds = 0;
@@ -60,6 +72,12 @@ std::optional<ShareKey> parseShareKey(const QString& key);
 
 /// Mean width of a layer by step, as a share of the largest choice; empty where there is nothing.
 RunSeries meanWidth(const RunStage& stage, SubBlock block, int layer);
+
+/// Those of the last step that has any, ascending in cost within a file and kind of widths.
+std::vector<RunValidation> lastValidation(const RunStage& stage);
+/// Loss by step of one file, kind and budget; named "dynamic 0.60" ("FILE, dynamic 0.60" where there are several
+/// files).
+std::vector<std::pair<QString, RunSeries>> validationSeries(const RunStage& stage);
 
 /// A router that takes one choice for (nearly) every token, step after step, up to the last.
 struct Collapse {

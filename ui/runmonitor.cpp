@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include <QAction>
 #include <QFile>
@@ -23,19 +24,6 @@ namespace flextron::ui {
 namespace {
 
 constexpr int kPollMs = 1000;
-constexpr qint64 kChunk = 128 * 1024; // bytes at once: the window must not wait
-
-/// The file of a run's folder; a running job's is beside the folder it will become.
-QString metricsOf(const QString& path)
-{
-    const QFileInfo info(path);
-    if (info.isFile()) return path;
-    for (const QString& candidate :
-         {path + QStringLiteral("/metrics.jsonl"), path + QStringLiteral(".job/metrics.jsonl")}) {
-        if (QFileInfo::exists(candidate)) return candidate;
-    }
-    return {};
-}
 
 } // namespace
 
@@ -71,7 +59,7 @@ void RunMonitor::makeActions()
     connect(open_action_, &QAction::triggered, this, [this] { choose(false); });
     connect(other_action_, &QAction::triggered, this, [this] { choose(true); });
     connect(close_other_action_, &QAction::triggered, this, [this] {
-        runs_[1] = {};
+        runs_[1].close();
         close_other_action_->setEnabled(false);
         redraw();
     });
@@ -87,6 +75,8 @@ QWidget* RunMonitor::makeContent()
     chart_->setObjectName(QStringLiteral("runChart"));
     chart_->setAccessibleName(tr("What is drawn of the run"));
     const std::vector<std::pair<QString, Chart>> charts{{tr("Losses"), Chart::Losses},
+                                                        {tr("Loss by budget"), Chart::Budgets},
+                                                        {tr("Loss by budget over the steps"), Chart::BudgetsByStep},
                                                         {tr("Cost, asked and got"), Chart::Cost},
                                                         {tr("Surrogate error and gate"), Chart::Surrogate},
                                                         {tr("Temperature"), Chart::Temperature},
@@ -110,6 +100,11 @@ QWidget* RunMonitor::makeContent()
     bar->addWidget(stage_);
     bar->addWidget(chart_);
     bar->addWidget(facts_, 1);
+    legend_ = new ColorLegend;
+    legend_->setScale(ColorMap::Sequential, {0, 1}, {}, [](double value) { return QLocale().toString(value, 'f', 1); });
+    legend_->setToolTip(tr("Mean width, as a share of the full one"));
+    legend_->hide();
+    bar->addWidget(legend_);
     auto* layout = new QVBoxLayout(content);
     layout->setSpacing(fontMetrics().height() / 4);
     layout->addLayout(bar);
@@ -133,63 +128,66 @@ void RunMonitor::choose(bool other)
 
 void RunMonitor::open(const QString& path, bool other)
 {
-    const QString file = metricsOf(path);
-    if (file.isEmpty()) {
+    const RunFiles found = runFiles(path);
+    if (found.files.isEmpty() && !found.waiting) {
         const Error error{ErrorCode::NotFound, path.toStdString() + ": there is no metrics.jsonl",
                           "Open the folder that flextron convert writes, or its .job folder while it runs."};
         if (other) facts_->setFullText(QString::fromStdString(error.message));
         else page_->showError(tr("The run could not be opened"), error, open_action_);
         return;
     }
-    Run& run = runs_[other ? 1 : 0];
-    run = {};
-    run.file = file;
+    runs_[other ? 1 : 0].open(path);
+    if (!other) setNotice({}, nullptr);
     other_action_->setEnabled(true);
-    close_other_action_->setEnabled(other || !runs_[1].file.isEmpty());
-    page_->showLoading(tr("Reading"), {file, 0, 0, {}});
+    close_other_action_->setEnabled(runs_[1].isOpen());
+    page_->showLoading(tr("Reading"), {path, 0, 0, {}});
     poll();
     timer_.start();
     emit opened();
 }
 
-bool RunMonitor::readMore(Run& run)
+void RunMonitor::setNotice(const QString& text, QAction* action)
 {
-    if (run.file.isEmpty()) return false;
-    QFile file(run.file);
-    if (!file.open(QIODevice::ReadOnly)) return false;
-    if (file.size() < run.read) { // written anew
-        run.log = {};
-        run.read = 0;
-    }
-    if (!file.seek(run.read)) return false;
-    const QByteArray bytes = file.read(kChunk);
-    run.read += bytes.size();
-    run.log.feed(bytes);
-    return !bytes.isEmpty();
+    if (text == notice_ && action == notice_action_) return;
+    notice_ = text;
+    notice_action_ = action;
+    if (runs_[0].isOpen()) showState();
 }
 
 void RunMonitor::poll()
 {
+    bool changed = false;
     bool more = false;
-    for (Run& run : runs_) more |= readMore(run);
+    for (RunReader& run : runs_) {
+        changed |= run.poll();
+        more |= run.more();
+    }
     timer_.setInterval(more ? 0 : kPollMs); // a long record comes in pieces, and in between the window is served
-    if (runs_[0].log.lines() == 0) {
-        if (!more)
-            page_->showEmpty(tr("No steps yet"),
-                             tr("The run has written nothing so far; it is looked at every second."), open_action_);
-        return;
-    }
-    if (more || page_->state() != StatePage::State::Content) {
+    const bool shown = page_->state() == StatePage::State::Content || page_->state() == StatePage::State::Stale;
+    if (log().lines() == 0) {
+        if (!more) showState();
+    } else if (changed || !shown) {
         listStages();
-        page_->showContent();
         redraw();
+        showState();
     }
+}
+
+void RunMonitor::showState()
+{
+    if (log().lines() == 0)
+        page_->showEmpty(tr("No steps yet"),
+                         notice_.isEmpty() ? tr("The run has written nothing so far; it is looked at every second.")
+                                           : notice_,
+                         notice_.isEmpty() ? open_action_ : notice_action_.data());
+    else if (notice_.isEmpty()) page_->showContent();
+    else page_->showStale(notice_, notice_action_);
 }
 
 void RunMonitor::listStages()
 {
     QStringList names;
-    for (const RunStage& stage : runs_[0].log.stages()) names << stage.name;
+    for (const RunStage& stage : log().stages()) names << stage.name;
     if (stage_->count() == names.size()) return;
     const QSignalBlocker quiet(stage_);
     stage_->clear();
@@ -197,21 +195,63 @@ void RunMonitor::listStages()
     stage_->setCurrentIndex(stage_->count() - 1); // what is going on now
 }
 
-void RunMonitor::addLine(const RunStage& stage, const QString& key, const QString& name, int color, bool dashed)
+void RunMonitor::addLine(const RunSeries& series, const QString& name, int color, bool dashed)
 {
-    const RunSeries* series = stage.find(key);
-    if (series == nullptr) return;
     QCPGraph* graph = plot_->addGraph();
-    graph->setData(QVector<double>(series->steps.begin(), series->steps.end()),
-                   QVector<double>(series->values.begin(), series->values.end()), true);
+    graph->setData(QVector<double>(series.steps.begin(), series.steps.end()),
+                   QVector<double>(series.values.begin(), series.values.end()), true);
     graph->setName(dashed ? tr("%1, other run").arg(name) : name);
     graph->setPen(QPen(seriesColor(color, palette()), dashed ? 1.2 : 1.8, dashed ? Qt::DashLine : Qt::SolidLine));
+    constexpr std::size_t kFew = 40; // of few, each can be seen
+    if (series.steps.size() <= kFew) graph->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssDisc, 5));
+}
+
+/// What each kind of widths came to when the validation texts were read last: loss against cost, a point a budget.
+void RunMonitor::drawBudgets()
+{
+    int color = 0;
+    std::map<QString, int> colors; // the same in both runs
+    for (std::size_t run = 0; run < runs_.size(); ++run) {
+        const RunStage* stage = runs_[run].log().stage(stage_->currentText());
+        if (stage == nullptr) continue;
+        std::map<QString, RunSeries> points;
+        const auto last = lastValidation(*stage);
+        const bool files = std::any_of(last.begin(), last.end(),
+                                       [&](const auto& entry) { return entry.file != last.front().file; });
+        for (const RunValidation& entry : last) {
+            RunSeries& series = points[files ? entry.file + QStringLiteral(", ") + entry.widths : entry.widths];
+            series.steps.push_back(entry.cost);
+            series.values.push_back(entry.loss);
+        }
+        for (const auto& [name, series] : points) {
+            const auto [at, fresh] = colors.try_emplace(name, color);
+            if (fresh) ++color;
+            addLine(series, name, at->second, run == 1);
+        }
+    }
+    plot_->xAxis->setLabel(tr("cost, share of full"));
+    plot_->yAxis->setLabel(tr("loss on the validation texts, nats"));
+}
+
+void RunMonitor::drawBudgetsByStep()
+{
+    for (std::size_t run = 0; run < runs_.size(); ++run) {
+        const RunStage* stage = runs_[run].log().stage(stage_->currentText());
+        if (stage == nullptr) continue;
+        int color = 0;
+        for (const auto& [name, series] : validationSeries(*stage)) {
+            // The controls would make it unreadable; they stand in "Loss by budget".
+            if (name.contains(QLatin1String("shuffled")) || name.contains(QLatin1String("static"))) continue;
+            addLine(series, name, color++, run == 1);
+        }
+    }
+    plot_->yAxis->setLabel(tr("loss on the validation texts, nats"));
 }
 
 void RunMonitor::drawLines(Chart chart)
 {
     std::vector<std::pair<QString, QString>> keys;
-    const RunStage* first = runs_[0].log.stage(stage_->currentText());
+    const RunStage* first = log().stage(stage_->currentText());
     if (first == nullptr) return;
     switch (chart) {
     case Chart::Losses:
@@ -233,27 +273,28 @@ void RunMonitor::drawLines(Chart chart)
         break;
     case Chart::Temperature: keys = {{QStringLiteral("temperature"), tr("temperature")}}; break;
     case Chart::Entropy: keys = {{QStringLiteral("entropy"), tr("mean entropy, nats")}}; break;
+    case Chart::Budgets:
+    case Chart::BudgetsByStep:
     case Chart::MlpShares:
     case Chart::HeadShares: break;
     }
-    for (std::size_t run = 0; run < runs_.size(); ++run) {
-        const RunStage* stage = runs_[run].log.stage(stage_->currentText());
-        if (stage == nullptr) continue;
-        for (std::size_t i = 0; i < keys.size(); ++i)
-            addLine(*stage, keys[i].first, keys[i].second, static_cast<int>(i), run == 1);
-    }
     plot_->yAxis->setLabel(chart == Chart::Cost ? tr("share of full") : QString());
-    plot_->rescaleAxes();
-    if (plot_->graphCount() > 0) plot_->yAxis->scaleRange(1.1);
-    plot_->legend->setVisible(plot_->graphCount() > 1);
+    for (std::size_t run = 0; run < runs_.size(); ++run) {
+        const RunStage* stage = runs_[run].log().stage(stage_->currentText());
+        if (stage == nullptr) continue;
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            const RunSeries* series = stage->find(keys[i].first);
+            if (series != nullptr) addLine(*series, keys[i].second, static_cast<int>(i), run == 1);
+        }
+    }
 }
 
 void RunMonitor::drawShares(SubBlock block)
 {
-    const RunStage* stage = runs_[0].log.stage(stage_->currentText());
-    const int layers = runs_[0].log.layers();
+    const RunStage* stage = log().stage(stage_->currentText());
+    const int layers = log().layers();
     plot_->yAxis->setLabel(tr("layer"));
-    plot_->legend->setVisible(false);
+    legend_->show();
     if (stage == nullptr || layers == 0) return;
     const RunSeries any = meanWidth(*stage, block, 0);
     if (any.steps.empty()) return;
@@ -280,18 +321,27 @@ void RunMonitor::drawShares(SubBlock block)
     map->setGradient(gradient);
     map->setDataRange(QCPRange(0, 1));
     map->setInterpolate(false);
-    plot_->rescaleAxes();
 }
 
 void RunMonitor::redraw()
 {
     plot_->clearPlottables();
+    legend_->hide();
     plot_->xAxis->setLabel(tr("step"));
+    plot_->yAxis->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
     switch (chart()) {
     case Chart::MlpShares: drawShares(SubBlock::Mlp); break;
     case Chart::HeadShares: drawShares(SubBlock::Attention); break;
+    case Chart::Budgets: drawBudgets(); break;
+    case Chart::BudgetsByStep: drawBudgetsByStep(); break;
     default: drawLines(chart()); break;
     }
+    plot_->rescaleAxes();
+    if (plot_->graphCount() > 0) { // points at the rim are seen whole
+        plot_->yAxis->scaleRange(1.1);
+        plot_->xAxis->scaleRange(1.02);
+    }
+    plot_->legend->setVisible(plot_->graphCount() > 1);
     stylePlot(plot_, palette(), font());
     showFindings();
     plot_->replot(QCustomPlot::rpQueuedReplot);
@@ -299,7 +349,7 @@ void RunMonitor::redraw()
 
 void RunMonitor::showFindings()
 {
-    const RunStage* stage = runs_[0].log.stage(stage_->currentText());
+    const RunStage* stage = log().stage(stage_->currentText());
     if (stage == nullptr) return;
     const QLocale locale;
     QString facts = tr("step %1, %2 tokens, %3 s of work")
@@ -307,14 +357,13 @@ void RunMonitor::showFindings()
                              locale.toString(stage->seconds, 'f', 0));
     if (plot_->plottableCount() == 0) facts += tr("; this stage has nothing of the kind");
     facts_->setFullText(facts);
-    facts_->setToolTip(runs_[0].file);
+    facts_->setToolTip(runs_[0].files().join(QLatin1Char('\n')));
     QStringList lines;
     for (const Collapse& collapse : collapsed(*stage))
         lines << tr("Layer %1 (%2) collapsed to %3 since step %4")
                      .arg(locale.toString(collapse.layer), collapse.block == SubBlock::Mlp ? tr("MLP") : tr("heads"),
                           locale.toString(collapse.width), locale.toString(collapse.since_step, 'f', 0));
-    if (runs_[0].log.skipped() > 0)
-        lines << tr("%1 lines could not be read").arg(locale.toString(runs_[0].log.skipped()));
+    if (log().skipped() > 0) lines << tr("%1 lines could not be read").arg(locale.toString(log().skipped()));
     findings_->setText(lines.join(QLatin1Char('\n')));
     findings_->setVisible(!lines.isEmpty());
 }
@@ -322,7 +371,7 @@ void RunMonitor::showFindings()
 void RunMonitor::changeEvent(QEvent* event)
 {
     QWidget::changeEvent(event);
-    if (plot_ != nullptr && event->type() == QEvent::PaletteChange && runs_[0].log.lines() > 0) redraw();
+    if (plot_ != nullptr && event->type() == QEvent::PaletteChange && log().lines() > 0) redraw();
 }
 
 } // namespace flextron::ui

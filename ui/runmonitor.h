@@ -5,14 +5,16 @@
 
 #include <QComboBox>
 #include <QLabel>
+#include <QPointer>
 #include <QTimer>
 #include <QWidget>
 
+#include "ui/colorlegend.h"
+#include "ui/runfiles.h"
 #include "ui/runlog.h"
 #include "ui/statepage.h"
 #include "ui/statusline.h"
 
-class QCPColorMap;
 class QCustomPlot;
 
 namespace flextron::ui {
@@ -25,13 +27,16 @@ public:
 
     /// A run's folder, its job's folder, or the file itself. `other`: over the first one, dashed.
     void open(const QString& path, bool other = false);
+    [[nodiscard]] const QString& path() const { return runs_[0].path(); }
+    /// Above the run: that it was interrupted, say, with what to do about it. Empty for nothing.
+    void setNotice(const QString& text, QAction* action);
     [[nodiscard]] StatePage* page() const { return page_; }
-    [[nodiscard]] const RunLog& log() const { return runs_[0].log; }
+    [[nodiscard]] const RunLog& log() const { return runs_[0].log(); }
     [[nodiscard]] QString findings() const { return findings_->text(); }
     [[nodiscard]] QCustomPlot* plot() const { return plot_; }
     [[nodiscard]] QList<QAction*> viewActions() const { return {open_action_, other_action_, close_other_action_}; }
 
-    enum class Chart { Losses, Cost, Surrogate, Temperature, Entropy, MlpShares, HeadShares };
+    enum class Chart { Losses, Budgets, BudgetsByStep, Cost, Surrogate, Temperature, Entropy, MlpShares, HeadShares };
     void setChart(Chart chart);
 
 signals:
@@ -39,21 +44,18 @@ signals:
     void opened();
 
 private:
-    struct Run {
-        QString file;
-        qint64 read = 0;
-        RunLog log;
-    };
     void makeActions();
     QWidget* makeContent();
     void choose(bool other);
     void poll();
-    bool readMore(Run& run);
     void listStages();
     void redraw();
     void drawLines(Chart chart);
+    void drawBudgets();
+    void drawBudgetsByStep();
     void drawShares(SubBlock block);
-    void addLine(const RunStage& stage, const QString& key, const QString& name, int color, bool dashed);
+    void addLine(const RunSeries& series, const QString& name, int color, bool dashed);
+    void showState();
     void showFindings();
     [[nodiscard]] Chart chart() const { return static_cast<Chart>(chart_->currentData().toInt()); }
     void changeEvent(QEvent* event) override;
@@ -61,12 +63,15 @@ private:
     QAction* open_action_ = nullptr;
     QAction* other_action_ = nullptr;
     QAction* close_other_action_ = nullptr;
-    std::array<Run, 2> runs_;
+    std::array<RunReader, 2> runs_;
     QTimer timer_;
+    QString notice_;
+    QPointer<QAction> notice_action_;
     StatePage* page_ = nullptr;
     QComboBox* stage_ = nullptr;
     QComboBox* chart_ = nullptr;
     ElidedLabel* facts_ = nullptr;
+    ColorLegend* legend_ = nullptr;
     QLabel* findings_ = nullptr;
     QCustomPlot* plot_ = nullptr;
 };

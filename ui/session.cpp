@@ -193,6 +193,8 @@ Session readSessionObject(const Reader& reader)
     session.selection.layer = selection.whole(QStringLiteral("layer"), -1, 1'000'000);
     session.pace = reader.text(QStringLiteral("pace"));
     session.notes = reader.text(QStringLiteral("notes"));
+    if (reader.all().contains(QStringLiteral("corpus_report")))
+        session.corpus_report = reader.text(QStringLiteral("corpus_report")).toUtf8();
     session.geometry = QByteArray::fromBase64(reader.text(QStringLiteral("geometry")).toLatin1());
     session.layout = QByteArray::fromBase64(reader.text(QStringLiteral("layout")).toLatin1());
     const QJsonObject boxes = reader.object(QStringLiteral("boxes")).all();
@@ -252,7 +254,7 @@ QByteArray toJson(const Session& session)
     }
     QJsonObject boxes;
     for (const auto& [name, index] : session.boxes) boxes.insert(name, index);
-    const QJsonObject object{
+    QJsonObject object{
         {QStringLiteral("flextron_session"), Session::kFormatVersion},
         {QStringLiteral("model"),
          QJsonObject{{QStringLiteral("name"), session.model_name}, {QStringLiteral("folder"), session.model_folder}}},
@@ -271,6 +273,8 @@ QByteArray toJson(const Session& session)
         {QStringLiteral("layout"), QString::fromLatin1(session.layout.toBase64())},
         {QStringLiteral("boxes"), boxes},
     };
+    if (!session.corpus_report.isEmpty())
+        object.insert(QStringLiteral("corpus_report"), QString::fromUtf8(session.corpus_report));
     return QJsonDocument(object).toJson(QJsonDocument::Indented);
 }
 

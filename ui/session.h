@@ -43,7 +43,8 @@ struct Session {
     SelectionState selection;
     QString pace; ///< name of a Pace::Mode
     QString notes;
-    QByteArray geometry; ///< of the window
+    QByteArray corpus_report; ///< JSON of `flextron routers`; empty for none
+    QByteArray geometry;      ///< of the window
     QByteArray layout;
     std::map<QString, int> boxes; ///< current item of each named combo box
 };

@@ -129,6 +129,13 @@ QWidget* SubNetworkPanel::makeForm()
     layout->addLayout(scale_row);
     layout->addWidget(widths_);
     layout->addWidget(caution_);
+    convert_ = new ActionButton;
+    sort_ = new ActionButton;
+    auto* preparing = new QHBoxLayout;
+    preparing->addWidget(convert_);
+    preparing->addWidget(sort_);
+    preparing->addStretch(1);
+    layout->addLayout(preparing);
     layout->addStretch(1);
 
     for (const auto& [slider, axis] :
@@ -313,12 +320,21 @@ void SubNetworkPanel::showTarget()
     showCaution(!isFull(driving, index));
 }
 
+void SubNetworkPanel::setPreparing(QAction* convert, QAction* sort)
+{
+    convert_->setAction(convert);
+    sort_->setAction(sort);
+    for (ActionButton* button : {convert_, sort_}) button->hide(); // until a model needs it
+}
+
 void SubNetworkPanel::showCaution(bool narrower)
 {
     const bool untrained = model_->preparation != Preparation::Trained;
     latency_->setCautious(untrained);
     parameters_->setCautious(untrained);
     caution_->setVisible(untrained);
+    convert_->setVisible(untrained);
+    sort_->setVisible(model_->preparation == Preparation::None);
     narrower_ = narrower;
     updateColors();
     if (!untrained) return;
@@ -327,10 +343,8 @@ void SubNetworkPanel::showCaution(bool narrower)
                               ? tr("Sorted by importance, but not trained for narrow widths: the text gets worse soon.")
                               : tr("Below full: sorted by importance, but not trained for narrow widths."));
     } else {
-        caution_->setText(
-            narrower
-                ? tr("Never converted: widths untrained, the text will break. “flextron convert” prepares a model.")
-                : tr("Below full: this model was never converted, the text will break."));
+        caution_->setText(narrower ? tr("Never converted: widths untrained, the text will break.")
+                                   : tr("Below full: this model was never converted, the text will break."));
     }
 }
 

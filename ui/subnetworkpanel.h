@@ -28,6 +28,8 @@ public:
     [[nodiscard]] QString askedText() const { return latency_asked_->text(); }
     [[nodiscard]] QString parameterText() const { return parameter_value_->text(); }
     [[nodiscard]] QString cautionText() const { return caution_->isHidden() ? QString() : caution_->text(); }
+    /// What is offered below full for a model that was not trained for narrow widths.
+    void setPreparing(QAction* convert, QAction* sort);
     /// Puts the latency slider there, as if it had been dragged and let go.
     void setBudget(double share);
 
@@ -67,6 +69,8 @@ private:
     QComboBox* routing_ = nullptr;
     QComboBox* scale_ = nullptr;
     QLabel* caution_ = nullptr;
+    ActionButton* convert_ = nullptr;
+    ActionButton* sort_ = nullptr;
 };
 
 } // namespace flextron::ui

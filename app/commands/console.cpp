@@ -104,6 +104,7 @@ void Console::printJson(const Json& document)
 
 void Console::note(const std::string& text)
 {
+    if (json_) return writeEvent({{"event", "note"}, {"message", text}});
     if (!terminal_) return;
     clearProgress();
     writeStderr(text + "\n");
@@ -111,32 +112,57 @@ void Console::note(const std::string& text)
 
 void Console::warn(const std::string& text)
 {
+    if (json_) return writeEvent({{"event", "warning"}, {"message", text}});
     clearProgress();
     writeStderr("flextron: warning: " + oneLine(text) + "\n");
 }
 
 void Console::error(const std::string& what, const std::string& hint)
 {
+    if (json_) return writeEvent({{"event", "error"}, {"message", what}, {"hint", hint}});
     clearProgress();
     writeStderr("flextron: error: " + oneLine(what) + "\n" + (hint.empty() ? "" : "hint: " + oneLine(hint) + "\n"));
 }
 
+void Console::end(int exit_code)
+{
+    if (json_) writeEvent({{"event", "end"}, {"code", exit_code}});
+}
+
+void Console::writeEvent(const Json& event)
+{
+    writeStderr(event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void Console::writeProgressLine(const Progress& progress, double elapsed)
+{
+    Json event{{"event", "progress"},     {"stage", progress.stage}, {"done", progress.done},
+               {"total", progress.total}, {"unit", progress.unit},   {"seconds", elapsed}};
+    if (progress.total > 0 && progress.done > 0 && elapsed > 1.0)
+        event["seconds_left"] = elapsed *
+                                static_cast<double>(progress.total - std::min(progress.done, progress.total)) /
+                                static_cast<double>(progress.done);
+    writeEvent(event);
+}
+
 ProgressFn Console::progress()
 {
-    if (!terminal_) return {};
+    if (!terminal_ && !json_) return {};
     return [this](const Progress& progress) { showProgress(progress); };
 }
 
 void Console::showProgress(const Progress& progress)
 {
     const auto now = Clock::now();
+    const auto pause = std::chrono::milliseconds(json_ ? 1000 : 100);
     if (progress.stage != stage_) {
         stage_ = progress.stage;
         stage_began_ = now;
-    } else if (now - last_shown_ < std::chrono::milliseconds(100) && progress.done != progress.total) {
+    } else if (now - last_shown_ < pause && progress.done != progress.total) {
         return;
     }
     last_shown_ = now;
+    if (json_) return writeProgressLine(progress, std::chrono::duration<double>(now - stage_began_).count());
     std::string line = progress.stage;
     const auto done = static_cast<double>(progress.done);
     const auto total = static_cast<double>(progress.total);

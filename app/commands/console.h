@@ -61,13 +61,22 @@ public:
     [[nodiscard]] ProgressFn progress();
     void clearProgress();
 
+    /// "--progress-json": from now on standard error carries JSON lines for another program
+    /// (docs/guide/command-line.md) in place of text for a person; progress at most once a second.
+    void setProgressJson() { json_ = true; }
+    /// The last of these lines; nothing without them.
+    void end(int exit_code);
+
 private:
     using Clock = std::chrono::steady_clock;
     void showProgress(const Progress& progress);
+    void writeProgressLine(const Progress& progress, double elapsed);
+    void writeEvent(const Json& event);
 
     CancelToken cancel_;
     std::string command_line_;
     bool terminal_ = false;
+    bool json_ = false;
     bool line_shown_ = false;
     std::string stage_;
     Clock::time_point stage_began_;

@@ -19,7 +19,7 @@ struct Options {
     TrainingOptions training; ///< its data and sequence length are the importance's too
     ConversionOptions conversion;
     std::string out;
-    std::string base_tokens, elastic_tokens, router_tokens, joint_tokens;
+    std::string tokens, base_tokens, elastic_tokens, router_tokens, joint_tokens;
     std::string gradient = "straight-through", sampling = "mixed", out_type = "base";
     bool dry_run = false;
 
@@ -30,6 +30,7 @@ struct Options {
         const auto count = [](const std::string& text, const char* option) {
             return text.empty() ? 0 : parseCount(text, option);
         };
+        result.tokens = count(tokens, "--tokens");
         result.base_training_tokens = count(base_tokens, "--base-tokens");
         result.elastic_tokens = count(elastic_tokens, "--elastic-tokens");
         result.router_tokens = count(router_tokens, "--router-tokens");
@@ -187,13 +188,15 @@ int dryRun(Console& console, const Options& options)
         Json stages = Json::array();
         for (const auto& stage : estimate.stages)
             stages.push_back({{"name", stage.name}, {"tokens", stage.tokens}, {"seconds", stage.seconds}});
-        console.printJson({{"stages", stages},
-                           {"memory_bytes", estimate.memory_bytes},
-                           {"available_memory_bytes", estimate.available_memory_bytes},
-                           {"disk_bytes", estimate.disk_bytes},
-                           {"available_disk_bytes", estimate.available_disk_bytes},
-                           {"fits", problems.empty()},
-                           {"problems", problems}});
+        console.printJson(
+            {{"stages", stages},
+             {"base_training_tokens", estimate.base_training_tokens > 0 ? Json(estimate.base_training_tokens) : Json()},
+             {"memory_bytes", estimate.memory_bytes},
+             {"available_memory_bytes", estimate.available_memory_bytes},
+             {"disk_bytes", estimate.disk_bytes},
+             {"available_disk_bytes", estimate.available_disk_bytes},
+             {"fits", problems.empty()},
+             {"problems", problems}});
         return kDone;
     }
     std::string text;
@@ -232,7 +235,7 @@ void declareStages(CLI::App& command, Options& options)
 {
     ConversionOptions& conversion = options.conversion;
     const auto tokens = [&](const char* name, std::string& value, const char* stage) {
-        command.add_option(name, value, std::string("of the stage ") + stage + " (default: a share of --base-tokens)")
+        command.add_option(name, value, std::string("of the stage ") + stage + " (default: a share of --tokens)")
             ->type_name("N");
     };
     const auto number = [&](const char* name, double& value, const std::string& what, double least, double most) {
@@ -324,6 +327,10 @@ Run declareConvert(CLI::App& command)
         ->type_name("N,N,...");
     command
         .add_option("--base-tokens", options->base_tokens, "tokens that the base was trained on, for the share (26.8M)")
+        ->type_name("N");
+    command
+        .add_option("--tokens", options->tokens,
+                    "that all stages together read (default: 7.63 % of --base-tokens; a quarter of the parameters)")
         ->type_name("N");
     declareStages(command, *options);
     options->training.declare(command);

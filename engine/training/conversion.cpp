@@ -186,7 +186,8 @@ ConversionEstimate estimate(const fs::path& base_folder, const fs::path& out, co
     }
     for (ConversionEstimate::Stage& stage : estimate.stages) { // those that only read forward: a third of a step
         const double forward = seconds_a_token / 3 * static_cast<double>(stage.tokens);
-        if (stage.name == "importance") stage.seconds = forward;
+        if (stage.name == "importance")
+            stage.seconds = forward > 0 ? forward : estimateImportance(base_folder, options, progress, cancel);
         if (stage.name == "surrogate")
             stage.seconds = forward * (options.surrogate.sub_networks + options.surrogate.held_out +
                                        kNetworksARound * (options.surrogate.static_rounds + 1));
@@ -197,7 +198,9 @@ ConversionEstimate estimate(const fs::path& base_folder, const fs::path& out, co
     // one before.
     estimate.disk_bytes = base->bytes() + base->parameters() * 4 * (checkpoints + 2 * 3);
     std::error_code ignored;
-    const auto space = fs::space(cleanPath(out).parent_path(), ignored);
+    fs::path there = cleanPath(out).parent_path();
+    while (there.has_relative_path() && !fs::exists(there, ignored)) there = there.parent_path(); // made when needed
+    const auto space = fs::space(there, ignored);
     estimate.available_disk_bytes = ignored ? 0 : static_cast<std::int64_t>(space.available);
     return estimate;
 }
@@ -221,8 +224,9 @@ std::int64_t stageTokens(const std::string& stage, const ConversionOptions& opti
     if (stage == "joint" && options.joint_tokens > 0) return options.joint_tokens;
     const std::int64_t base_tokens = options.base_training_tokens > 0 ? options.base_training_tokens
                                                                       : base.record().base_training_tokens;
-    double left = base_tokens > 0 ? kShareOfBase * static_cast<double>(base_tokens)
-                                  : kTokensAParameter * static_cast<double>(base.parameters());
+    double left = options.tokens > 0 ? static_cast<double>(options.tokens)
+                  : base_tokens > 0  ? kShareOfBase * static_cast<double>(base_tokens)
+                                     : kTokensAParameter * static_cast<double>(base.parameters());
     for (const char* other : {"importance", "surrogate"})
         if (wants(options, other)) left -= static_cast<double>(stageTokens(other, options, base));
     for (const StageDefaults& defaults : kDefaults)

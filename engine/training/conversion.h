@@ -41,8 +41,10 @@ struct ConversionOptions {
     ComputeType type = ComputeType::Auto;
 
     int importance_sequences = 128;
-    /// Training tokens of the stages. 0: so many that all stages together read at most 7.63 % of the base's (the
-    /// paper's share), or, where nobody knows those, a token for every four parameters.
+    /// That all stages together read at most. 0: 7.63 % of the base's (the paper's share), or, where nobody knows
+    /// those, a token for every four parameters.
+    std::int64_t tokens = 0;
+    /// Training tokens of the stages. 0: a share of `tokens`.
     std::int64_t elastic_tokens = 0, router_tokens = 0, joint_tokens = 0;
     double elastic_rate = 6e-4, router_rate = 5e-3, joint_rate = 4e-4; ///< learning rates of the stages
     ElasticOptions elastic;

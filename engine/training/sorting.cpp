@@ -1,5 +1,6 @@
 #include "engine/training/sorting_p.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "engine/base/files.h"
@@ -131,6 +132,22 @@ SortReport sortModel(const std::filesystem::path& base, const std::filesystem::p
     cancel.throwIfCancelled();
     folder.commit().orThrow();
     return {record, parity.max_difference, static_cast<int>(ids.size())};
+}
+
+double estimateImportance(const std::filesystem::path& base, const ConversionOptions& options,
+                          const ProgressFn& progress, const CancelToken& cancel)
+{
+    const auto checkpoint = Checkpoint::open(base).orThrow();
+    const auto backend = loadReferenceBackend(checkpoint, chooseDevice(options.device).orThrow(), options.type,
+                                              progress, cancel)
+                             .orThrow();
+    ConversionOptions batch = options;
+    batch.importance_sequences = std::min(options.importance_sequences, options.training.batch);
+    measure(*backend, base, batch, progress, cancel); // the first one finds cold caches
+    const auto began = Clock::now();
+    const ImportanceReport report = measure(*backend, base, batch, progress, cancel);
+    const auto read = static_cast<double>(std::max<std::int64_t>(1, report.tokens));
+    return secondsSince(began) / read * static_cast<double>(stageTokens("importance", options, *checkpoint));
 }
 
 } // namespace flextron

@@ -13,4 +13,8 @@ SortReport sortModel(const std::filesystem::path& base, const std::filesystem::p
                      const ConversionOptions& options, bool measure, bool permute, const ProgressFn& progress,
                      const CancelToken& cancel);
 
+/// Seconds that the stage importance will take, from a batch that is read and timed. Throws Failure.
+double estimateImportance(const std::filesystem::path& base, const ConversionOptions& options,
+                          const ProgressFn& progress, const CancelToken& cancel);
+
 } // namespace flextron

@@ -82,6 +82,61 @@ private slots:
         QVERIFY(largestDifference(losses(second, half), losses(both, half)) < 1e-9);
     }
 
+    /// What another program follows a conversion by.
+    void tellsItsProgressAsJsonLines()
+    {
+        QTemporaryDir folder;
+        QVERIFY(writeBytes(folder.filePath("stories.txt"), stories()));
+        const QStringList command{"convert",
+                                  testData("stories260k-llama"),
+                                  "--data",
+                                  folder.filePath("stories.txt"),
+                                  "--out",
+                                  folder.filePath("sorted"),
+                                  "--stages",
+                                  "importance,permute",
+                                  "--sequences",
+                                  "4",
+                                  "--sequence-length",
+                                  "64",
+                                  "--json",
+                                  "--progress-json"};
+        const auto events = [](const CliRun& run) {
+            QList<QJsonObject> found;
+            for (const auto& line : run.err.split('\n'))
+                if (!line.isEmpty()) found.push_back(QJsonDocument::fromJson(line).object());
+            return found;
+        };
+        const auto estimate = runCli(command + QStringList{"--dry-run"});
+        QCOMPARE(estimate.code, 0);
+        QVERIFY(estimate.object()["stages"].toArray()[0].toObject()["seconds"].toDouble() > 0); // sorting alone, too
+        const auto run = runCli(command);
+        QCOMPARE(run.code, 0);
+        QCOMPARE(run.object()["sorted"].toBool(), true); // standard output is as ever
+        const auto lines = events(run);
+        QVERIFY(lines.size() > 2);
+        QSet<QString> stages;
+        for (const auto& line : lines) {
+            QVERIFY2(!line.isEmpty(), run.err.constData());
+            if (line["event"].toString() != "progress") continue;
+            stages.insert(line["stage"].toString());
+            QVERIFY(line["total"].toDouble() == 0 || line["done"].toDouble() <= line["total"].toDouble());
+        }
+        QVERIFY(stages.contains("measuring importance"));
+        QCOMPARE(lines.last(), (QJsonObject{{"event", "end"}, {"code", 0}}));
+
+        const auto refused = runCli(command); // it is there now
+        QCOMPARE(refused.code, 1);
+        const auto told = events(refused);
+        QCOMPARE(told[told.size() - 2]["event"].toString(), QString("error"));
+        QVERIFY(told[told.size() - 2]["message"].toString().contains("exists"));
+        QVERIFY(!told[told.size() - 2]["hint"].toString().isEmpty());
+        QCOMPARE(told.last()["code"].toInt(), 1);
+        const auto senseless = events(runCli({"convert", "--progress-json", "--nonsense"}));
+        QCOMPARE(senseless.first()["event"].toString(), QString("error"));
+        QCOMPARE(senseless.last()["code"].toInt(), 2);
+    }
+
     /// All stages from one command, on so little text that only the mechanism is tried.
     void convertsInAllStages()
     {

@@ -1,6 +1,8 @@
 // metrics.jsonl: what is read of it, and what the run monitor says.
 #include <QAction>
+#include <QDir>
 #include <QFile>
+#include <QFileInfo>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -109,6 +111,115 @@ private slots:
         const RunSeries mean = meanWidth(*log.stage(QStringLiteral("routers")), SubBlock::Mlp, 0);
         QCOMPARE(mean.values.front(), (0.75 * 32 + 0.25 * 64) / 64);
         QCOMPARE(mean.values.back(), 1.0);
+    }
+
+    void validationIsKeptByStep()
+    {
+        RunLog log;
+        log.feed(
+            R"({"stage": "joint", "step": 5, "loss": 1, "validation": [{"file": "a", "widths": "full", "target": 1, "cost": 1, "loss": 2.5, "standard_error": 0.1}]})"
+            "\n"
+            R"({"stage": "joint", "step": 10, "loss": 1, "validation": [{"file": "a", "widths": "dynamic", "target": 0.8, "cost": 0.81, "loss": 2.25, "standard_error": 0.1}, {"file": "a", "widths": "dynamic", "target": 0.6, "cost": 0.62, "loss": 2.75, "standard_error": 0.1}, {"file": "a", "widths": "full", "target": 1, "cost": 1, "loss": 2.0, "standard_error": 0.1}, {"widths": "broken"}]})"
+            "\n");
+        const RunStage& stage = *log.stage(QStringLiteral("joint"));
+        QCOMPARE(stage.validation.size(), std::size_t{4});
+        const auto last = lastValidation(stage);
+        QCOMPARE(last.size(), std::size_t{3});
+        QCOMPARE(last[0].cost, 0.62); // ascending within a kind
+        QCOMPARE(last[2].widths, QStringLiteral("full"));
+        const auto series = validationSeries(stage);
+        QCOMPARE(series.size(), std::size_t{3});
+        QCOMPARE(series[0].first, QStringLiteral("full"));
+        QCOMPARE(series[0].second.steps, (std::vector<double>{5, 10}));
+        QCOMPARE(series[1].first, QStringLiteral("dynamic 0.80"));
+        log.feed("{\"stage\": \"joint\", \"step\": 9}\n"); // resumed from before
+        QCOMPARE(log.stage(QStringLiteral("joint"))->validation.size(), std::size_t{1});
+    }
+
+    void aRunIsFoundWhereverItStands()
+    {
+        QTemporaryDir folder;
+        const QString out = folder.filePath(QStringLiteral("out"));
+        const auto put = [](const QString& file) {
+            QDir().mkpath(QFileInfo(file).path());
+            QFile made(file);
+            QVERIFY(made.open(QIODevice::WriteOnly));
+            made.write(steps(1, 2));
+        };
+        QVERIFY(runFiles(out).files.isEmpty() && !runFiles(out).waiting);
+        QDir().mkpath(out + QStringLiteral(".work/sorted"));
+        QVERIFY(runFiles(out).files.isEmpty() && runFiles(out).waiting);
+        const QString first = out + QStringLiteral(".work/elastic.job/metrics.jsonl");
+        put(first);
+        for (const QString& ending : {QString(), QStringLiteral(".work"), QStringLiteral(".run")})
+            QCOMPARE(runFiles(out + ending).files, QStringList{first});
+        QVERIFY(QDir(out + QStringLiteral(".work/elastic.job")).removeRecursively());
+        const QString done = out + QStringLiteral(".work/elastic/metrics.jsonl");
+        const QString next = out + QStringLiteral(".work/routers.job/metrics.jsonl");
+        put(done);
+        put(next);
+        QCOMPARE(runFiles(out).files, (QStringList{done, next}));
+        const QString whole = out + QStringLiteral("/metrics.jsonl");
+        put(whole);
+        QVERIFY(QDir(out + QStringLiteral(".work")).removeRecursively());
+        for (const QString& ending : {QString(), QStringLiteral(".work"), QStringLiteral(".run")})
+            QCOMPARE(runFiles(out + ending).files, QStringList{whole});
+        QCOMPARE(runFiles(whole).files, QStringList{whole});
+    }
+
+    void aRecordIsFollowedFromFolderToFolder()
+    {
+        QTemporaryDir folder;
+        const QString out = folder.filePath(QStringLiteral("out"));
+        const auto put = [](const QString& file, const QByteArray& bytes) {
+            QDir().mkpath(QFileInfo(file).path());
+            QFile made(file);
+            QVERIFY(made.open(QIODevice::WriteOnly));
+            made.write(bytes);
+        };
+        const auto readAll = [](RunReader& reader) {
+            do reader.poll();
+            while (reader.more());
+        };
+        RunReader reader;
+        reader.open(out);
+        QVERIFY(!reader.poll());
+        put(out + QStringLiteral(".work/elastic.job/metrics.jsonl"), steps(1, 400)); // more than a chunk
+        readAll(reader);
+        QCOMPARE(reader.log().lines(), 400);
+        put(out + QStringLiteral(".work/elastic/metrics.jsonl"), steps(1, 410));
+        QVERIFY(QDir(out + QStringLiteral(".work/elastic.job")).removeRecursively());
+        reader.poll();
+        QVERIFY(reader.log().lines() >= 400); // never less than before, while it is read again
+        readAll(reader);
+        QCOMPARE(reader.log().lines(), 410);
+        put(out + QStringLiteral(".work/routers.job/metrics.jsonl"), steps(411, 412));
+        readAll(reader);
+        QCOMPARE(reader.log().lines(), 412);
+        put(out + QStringLiteral(".work/routers.job/metrics.jsonl"), steps(411, 411)); // cut off by a resumed stage
+        readAll(reader);
+        QCOMPARE(reader.log().lines(), 411);
+        QVERIFY(QDir(out + QStringLiteral(".work")).removeRecursively());
+        readAll(reader);
+        QCOMPARE(reader.log().lines(), 411); // between two folders what is known stays
+    }
+
+    void theMonitorSaysWhatBecameOfTheRun()
+    {
+        QTemporaryDir folder;
+        RunMonitor monitor;
+        QFile file(folder.filePath(QStringLiteral("metrics.jsonl")));
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        file.write(steps(1, 60));
+        file.close();
+        monitor.open(folder.path());
+        QTRY_COMPARE(monitor.page()->state(), StatePage::State::Content);
+        QAction resume;
+        monitor.setNotice(QStringLiteral("interrupted"), &resume);
+        QCOMPARE(monitor.page()->state(), StatePage::State::Stale);
+        QCOMPARE(monitor.path(), folder.path());
+        monitor.setNotice({}, nullptr);
+        QCOMPARE(monitor.page()->state(), StatePage::State::Content);
     }
 
     void theMonitorFollowsARunThatGoesOn()

@@ -38,6 +38,7 @@ Session example()
     session.selection.primary = 18;
     session.selection.layer = 3;
     session.pace = QStringLiteral("slow10");
+    session.corpus_report = QByteArray("{\"model\": \"é\"}");
     session.notes = QStringLiteral("# Notes\n[half](set:budget=0.5)");
     session.geometry = QByteArray("\0\1\xff geometry", 12);
     session.layout = QByteArray("layout");
