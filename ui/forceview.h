@@ -55,6 +55,7 @@ private:
     void makeActions();
     QWidget* makeContent();
     void force(ForceChange change);
+    void shuffle();
     void removeCurrent();
     void push();
     void followOverrides();
@@ -71,6 +72,7 @@ private:
     std::vector<QAction*> change_actions_; // by ForceChange
     QAction* remove_action_ = nullptr;
     QAction* clear_action_ = nullptr;
+    QAction* shuffle_action_ = nullptr;
     QAction* import_action_ = nullptr;
     QAction* export_action_ = nullptr;
     quint64 read_serial_ = 0; // of the text that the effect is of

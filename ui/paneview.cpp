@@ -13,6 +13,7 @@
 #include "ui/colors.h"
 #include "ui/format.h"
 #include "ui/panemath.h"
+#include "ui/panesource.h"
 #include "ui/splitcard.h"
 
 namespace flextron::ui {
@@ -260,7 +261,14 @@ void PaneView::refresh()
                              .arg(formatCostShare(pane.plan.budget, table),
                                   pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
     }
-    detail_->setToolTip(detail_->text());
+    if (const auto& source = pane.choice.source) {
+        detail_->setText(QStringLiteral("%1, %2").arg(source->shares_weights ? tr("other routers")
+                                                                             : tr("another checkpoint"),
+                                                      detail_->text()));
+        detail_->setToolTip(QStringLiteral("%1\n%2").arg(detail_->text(), source->file));
+    } else {
+        detail_->setToolTip(detail_->text());
+    }
     footer_->setText(footerLine());
     footer_->setToolTip(
         tr("%1\n\nTime to the first token, and the median and the 95th percentile of a token after it, are measured in "

@@ -17,6 +17,7 @@
 #include "engine/base/files.h"
 #include "ui/colors.h"
 #include "ui/format.h"
+#include "ui/panesource.h"
 #include "ui/plots.h"
 
 namespace flextron::ui {
@@ -206,7 +207,7 @@ void ParetoView::measureNext()
                 if (ids->empty())
                     *ids = firstTokens(*model,
                                        text.empty() ? readWhole(resourceFolder() / "corpus" / "tales.txt") : text);
-                return measurePoint(*model, request, *ids, progress, cancel).orThrow();
+                return measurePoint(*modelOf(request.choice, model), request, *ids, progress, cancel).orThrow();
             });
         });
     }
