@@ -59,8 +59,7 @@ void Comparison::putPin(Pin pin)
 {
     const PaneSlot slot = pin.slot;
     std::erase_if(pins_, [slot](const Pin& other) { return other.slot == slot; });
-    const auto after = std::find_if(pins_.begin(), pins_.end(),
-                                    [slot](const Pin& other) { return other.slot > slot; });
+    const auto after = std::find_if(pins_.begin(), pins_.end(), [slot](const Pin& other) { return other.slot > slot; });
     pins_.insert(after, std::move(pin));
     slotData(slot) = {};
     emit panesChanged();

@@ -18,8 +18,8 @@
 #include "ui/history.h"
 #include "ui/mainwindow.h"
 #include "ui/notespanel.h"
-#include "ui/panesources.h"
 #include "ui/noticebar.h"
+#include "ui/panesources.h"
 #include "ui/promptpanel.h"
 
 namespace flextron::ui {
@@ -196,7 +196,9 @@ void FileActions::apply(const Session& session)
                            : QString::fromStdString(service->model()->checkpoint->folder().string()) ==
                                  session.model_folder);
     if (open) applyPending();
-    else service->load(!session.model_folder.isEmpty() && QFileInfo(session.model_folder).isDir() ? session.model_folder : session.model_name);
+    else
+        service->load(!session.model_folder.isEmpty() && QFileInfo(session.model_folder).isDir() ? session.model_folder
+                                                                                                 : session.model_name);
 }
 
 void FileActions::applyPending()

@@ -105,7 +105,7 @@ private:
     bool printed_ = false;
     int focus_ = -1; // the selected token; -1 without one
     CellTexts* texts_ = nullptr;
-    QCPColorMap* map_ = nullptr;  // owned by QCustomPlot, as are all below
+    QCPColorMap* map_ = nullptr; // owned by QCustomPlot, as are all below
     QCPAxisRect* token_rect_ = nullptr;
     QCPAxisRect* layer_rect_ = nullptr;
     QCPGraph* token_means_ = nullptr;

@@ -25,6 +25,7 @@ HintBar::HintBar(std::vector<Hint> hints, QWidget* parent)
     setFrameShape(QFrame::StyledPanel);
     text_->setWordWrap(true);
     text_->setAccessibleName(tr("What to try next"));
+    menu_button_->setAccessibleName(tr("Choose"));
     auto* later = new QPushButton(tr("Next Hint"));
     later->setToolTip(tr("Show the next hint without trying this one"));
     auto* close = new QPushButton(tr("No More Hints"));

@@ -19,7 +19,7 @@ class HintBar final : public QFrame {
 
 public:
     struct Hint {
-        QString name;              ///< what tried() calls it
+        QString name; ///< what tried() calls it
         QString text;
         QAction* action = nullptr; ///< offered as a button; may be null
         QMenu* menu = nullptr;     ///< likewise

@@ -48,8 +48,8 @@ constexpr std::array kBlocks{std::pair("both", ForceBlocks::Both), std::pair("ml
 constexpr std::array kScales{std::pair("share", CostScale::Share), std::pair("ms", CostScale::Milliseconds),
                              std::pair("flops", CostScale::Flops)};
 constexpr std::array kLayoutNames{std::pair("teach", MainWindow::Layout::Teach),
-                              std::pair("explore", MainWindow::Layout::Explore),
-                              std::pair("debug", MainWindow::Layout::Debug)};
+                                  std::pair("explore", MainWindow::Layout::Explore),
+                                  std::pair("debug", MainWindow::Layout::Debug)};
 
 } // namespace
 

@@ -7,9 +7,9 @@
 
 namespace flextron::ui {
 
-/// Notes in Markdown as they are shown. A part between a line "<!-- hidden: TITLE -->" and a line "<!-- end -->" is a link
-/// "toggle:N" that says TITLE (N counts from 0), and the part itself, indented, only where N is in `open`. A part that
-/// is never ended goes on to the end.
+/// Notes in Markdown as they are shown. A part between a line "<!-- hidden: TITLE -->" and a line "<!-- end -->" is a
+/// link "toggle:N" that says TITLE (N counts from 0), and the part itself, indented, only where N is in `open`. A part
+/// that is never ended goes on to the end.
 QString visibleNotes(const QString& notes, const std::set<int>& open);
 
 /// The text of the first heading; empty without one.

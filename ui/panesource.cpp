@@ -17,8 +17,9 @@ void requireSameShape(const LoadedModel& open, const ModelConfig& other, const s
         own.maxSizes() == other.maxSizes())
         return;
     throw Failure(ErrorCode::InvalidArgument,
-                  name + " has another shape than " + open.name + ": a pane compares models token by token and layer by "
-                                                                  "layer",
+                  name + " has another shape than " + open.name +
+                      ": a pane compares models token by token and layer by "
+                      "layer",
                   "Choose a checkpoint of the same base model: before or after a conversion, or of another run.");
 }
 
@@ -57,8 +58,9 @@ Result<SourceEstimate> estimateSource(const LoadedModel& open, const QString& fo
     });
 }
 
-Result<std::shared_ptr<const PaneSource>> openSource(const std::shared_ptr<const LoadedModel>& open, const QString& file,
-                                                     const ProgressFn& progress, const CancelToken& cancel)
+Result<std::shared_ptr<const PaneSource>> openSource(const std::shared_ptr<const LoadedModel>& open,
+                                                     const QString& file, const ProgressFn& progress,
+                                                     const CancelToken& cancel)
 {
     return guarded([&]() -> std::shared_ptr<const PaneSource> {
         auto source = std::make_shared<PaneSource>();

@@ -29,7 +29,8 @@ struct SourceEstimate {
 Result<SourceEstimate> estimateSource(const LoadedModel& open, const QString& folder);
 
 /// A routers file, or a checkpoint's folder (that is loaded whole).
-Result<std::shared_ptr<const PaneSource>> openSource(const std::shared_ptr<const LoadedModel>& open, const QString& file,
-                                                     const ProgressFn& progress, const CancelToken& cancel);
+Result<std::shared_ptr<const PaneSource>> openSource(const std::shared_ptr<const LoadedModel>& open,
+                                                     const QString& file, const ProgressFn& progress,
+                                                     const CancelToken& cancel);
 
 } // namespace flextron::ui

@@ -65,9 +65,8 @@ void PaneSources::open(const QString& file)
         return;
     }
     estimated_ = file;
-    estimate_.ask([file](const auto& model, const ProgressFn&, const CancelToken&) {
-        return estimateSource(*model, file);
-    });
+    estimate_.ask(
+        [file](const auto& model, const ProgressFn&, const CancelToken&) { return estimateSource(*model, file); });
 }
 
 void PaneSources::askForMemory(const QString& folder, const SourceEstimate& estimate)
@@ -95,10 +94,10 @@ void PaneSources::next()
         emit settled(true);
         return;
     }
-    source_.ask([file = wanted_.front().file](const auto& model, const ProgressFn& progress,
-                                              const CancelToken& cancel) {
-        return openSource(model, file, progress, cancel);
-    });
+    source_.ask(
+        [file = wanted_.front().file](const auto& model, const ProgressFn& progress, const CancelToken& cancel) {
+            return openSource(model, file, progress, cancel);
+        });
 }
 
 void PaneSources::opened(const Result<std::shared_ptr<const PaneSource>>& source)

@@ -262,9 +262,8 @@ void PaneView::refresh()
                                   pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
     }
     if (const auto& source = pane.choice.source) {
-        detail_->setText(QStringLiteral("%1, %2").arg(source->shares_weights ? tr("other routers")
-                                                                             : tr("another checkpoint"),
-                                                      detail_->text()));
+        detail_->setText(QStringLiteral("%1, %2").arg(
+            source->shares_weights ? tr("other routers") : tr("another checkpoint"), detail_->text()));
         detail_->setToolTip(QStringLiteral("%1\n%2").arg(detail_->text(), source->file));
     } else {
         detail_->setToolTip(detail_->text());

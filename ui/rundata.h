@@ -86,7 +86,7 @@ struct PaneSource;
 /// How a pane gets its widths.
 struct PaneChoice {
     Target target;
-    std::shared_ptr<const Overrides> overrides; ///< may be null
+    std::shared_ptr<const Overrides> overrides;         ///< may be null
     std::shared_ptr<const PaneSource> source = nullptr; ///< null: the open model
 };
 

@@ -341,8 +341,7 @@ SubNetworkPanel::Expected SubNetworkPanel::expected() const
         result.rise = stop.rise;
         if (routing() == Routing::Dynamic) {
             const auto& by_share = stops(TargetAxis::Latency);
-            result.stop = by_share[static_cast<std::size_t>(
-                stopNotAbove(by_share, TargetAxis::Latency, result.share))];
+            result.stop = by_share[static_cast<std::size_t>(stopNotAbove(by_share, TargetAxis::Latency, result.share))];
         }
         return result;
     }
@@ -367,12 +366,12 @@ void SubNetworkPanel::showTarget()
     if (exact && stop.predicted_ms && scale() != CostScale::Milliseconds)
         latency_text += tr(", %1 a token").arg(formatMs(*stop.predicted_ms));
     latency_value_->setText(latency_text);
-    const QString asked = driver_ == TargetAxis::Latency    ? formatShare(requested_)
+    const QString asked = driver_ == TargetAxis::Latency   ? formatShare(requested_)
                           : driver_ == TargetAxis::Quality ? formatRise(requested_).section(QLatin1Char(','), 0, 0)
                                                            : formatCount(static_cast<std::int64_t>(requested_));
-    for (const auto& [label, axis] : {std::pair(latency_asked_, TargetAxis::Latency),
-                                      std::pair(parameter_asked_, TargetAxis::Parameters),
-                                      std::pair(quality_asked_, TargetAxis::Quality)}) {
+    for (const auto& [label, axis] :
+         {std::pair(latency_asked_, TargetAxis::Latency), std::pair(parameter_asked_, TargetAxis::Parameters),
+          std::pair(quality_asked_, TargetAxis::Quality)}) {
         label->setText(shown.between && driver_ == axis ? tr("asked %1").arg(asked) : QString());
         label->setToolTip({});
     }

@@ -55,8 +55,8 @@ private:
     void showQuality(std::optional<double> rise, bool between_stops);
     /// What the target becomes, as far as that is known before the engine says it.
     struct Expected {
-        Stop stop;                  ///< the uniform sub-network; where routers choose, one of about that cost
-        double share = 1.0;         ///< of the full model's cost
+        Stop stop;          ///< the uniform sub-network; where routers choose, one of about that cost
+        double share = 1.0; ///< of the full model's cost
         bool full = true;
         bool between = false;       ///< less than was asked for
         std::optional<double> rise; ///< of the loss

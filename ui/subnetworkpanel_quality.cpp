@@ -14,9 +14,8 @@ void SubNetworkPanel::setQualityTicks()
     const QualityCurve* known = curve();
     quality_->setEnabled(known != nullptr);
     if (known == nullptr) return;
-    quality_->setScale(
-        qualityRoom(*known), qualityTicks(*known),
-        tr("floor +%1").arg(QLocale().toString(known->stops.back().rise, 'f', 2)), tr("full"));
+    quality_->setScale(qualityRoom(*known), qualityTicks(*known),
+                       tr("floor +%1").arg(QLocale().toString(known->stops.back().rise, 'f', 2)), tr("full"));
 }
 
 const QualityCurve* SubNetworkPanel::curve() const

@@ -66,7 +66,8 @@ WritingTask::WritingTask(std::shared_ptr<const LoadedModel> model, const RunRequ
                                             : request.inputs.max_tokens;
     if (!request.inputs.stop_text.isEmpty()) settings.stop_texts = {request.inputs.stop_text.toStdString()};
     for (std::size_t i = 0; i < groups_.size(); ++i)
-        groups_[i].generation = Generation::start(groups_[i].model, groups_[i].given, std::move(specs[i]), settings).orThrow();
+        groups_[i].generation =
+            Generation::start(groups_[i].model, groups_[i].given, std::move(specs[i]), settings).orThrow();
 }
 
 RunStart WritingTask::start() const

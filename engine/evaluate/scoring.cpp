@@ -222,8 +222,7 @@ Result<Agreement> compareModelsOnText(const LoadedModel& baseline_model, const W
         const int window = std::min(config.max_position_embeddings, other_model.config().max_position_embeddings);
         const auto each = [&](const TextChunk& chunk, const auto& visit) {
             for (int row = std::max(0, from - 1 - chunk.first); row < chunk.predicts; ++row)
-                visit(static_cast<std::size_t>(chunk.first + row + 1 - from),
-                      logitsRow(chunk.outputs[0], row, config));
+                visit(static_cast<std::size_t>(chunk.first + row + 1 - from), logitsRow(chunk.outputs[0], row, config));
         };
         std::vector<float> kept(floats);
         const auto keep = [&](std::size_t index, std::span<const float> logits) {

@@ -77,7 +77,8 @@ private slots:
         QVERIFY(trace.records[0].mlp != trace.records[1].mlp);
         std::uint64_t seed = 0;
         std::vector<Override> entries;
-        while (entries.empty()) entries = shuffledEntries(trace, ++seed); // two tokens may come to stand where they were
+        while (entries.empty())
+            entries = shuffledEntries(trace, ++seed);     // two tokens may come to stand where they were
         QCOMPARE(entries.size(), std::size_t{2 * 2 * 2}); // tokens that were read, layers, blocks
         QVERIFY(entries == shuffledEntries(trace, seed));
         int sum = 0;

@@ -78,10 +78,10 @@ private slots:
     void linksThatCanDoNothingSaySo_data()
     {
         QTest::addColumn<QString>("link");
-        for (const char* link : {"do:nothing", "do:", "set:budget=2", "set:budget=half", "set:routing=sideways",
-                                 "set:quality=-1", "set:quantity=colour", "set:tokens=0", "show:nothing",
-                                 "select:token=99999", "select:token=-1", "select:layer=99", "select:pane=none",
-                                 "set:temperature=-2", "jump:token=1", "nonsense", ""})
+        for (const char* link :
+             {"do:nothing", "do:", "set:budget=2", "set:budget=half", "set:routing=sideways", "set:quality=-1",
+              "set:quantity=colour", "set:tokens=0", "show:nothing", "select:token=99999", "select:token=-1",
+              "select:layer=99", "select:pane=none", "set:temperature=-2", "jump:token=1", "nonsense", ""})
             QTest::newRow(link) << QString::fromLatin1(link);
     }
     void linksThatCanDoNothingSaySo()
@@ -213,9 +213,9 @@ private:
         const EngineService* service = window_->service();
         int calm = 0;
         QTRY_VERIFY_WITH_TIMEOUT(
-            (calm = service->loading() || service->running() || service->working() || service->measuring() ? 0
-                                                                                                           : calm + 1) >
-                2,
+            (calm = service->loading() || service->running() || service->working() || service->measuring()
+                        ? 0
+                        : calm + 1) > 2,
             kLongMs);
     }
 

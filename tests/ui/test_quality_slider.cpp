@@ -71,7 +71,7 @@ private slots:
         QVERIFY(panel->qualityText().startsWith(QLatin1Char('+')));
         QVERIFY(panel->qualityText().contains("% perplexity"));
         QVERIFY(panel->qualityText().endsWith(curve.text.empty() ? QStringLiteral("by the surrogate")
-                                                                : QStringLiteral("on tinystories.valid")));
+                                                                 : QStringLiteral("on tinystories.valid")));
         // Back from the latency: the same place.
         panel->setBudget(which == Routing::Uniform ? stop.member.share : stop.budget);
         const double shown = qualityRoom(curve) - panel->qualitySlider()->requested();
@@ -102,7 +102,8 @@ private slots:
         QTemporaryDir folder;
         const QString file = folder.filePath(QStringLiteral("routers.safetensors"));
         const ChoiceSets& choices = model().choices();
-        QVERIFY(writeRouters(file.toStdString(), randomRouters(model().config(), choices, {1.0, 0.8, 0.6}, 16, 3)).ok());
+        QVERIFY(
+            writeRouters(file.toStdString(), randomRouters(model().config(), choices, {1.0, 0.8, 0.6}, 16, 3)).ok());
         window_->paneSources()->open(file);
         QTRY_COMPARE(window_->comparison()->pins().size(), std::size_t{1});
         settle();
