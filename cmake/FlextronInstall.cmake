@@ -26,7 +26,7 @@ if(flextron_cuda_enabled)
   install(TARGETS flextron_cuda LIBRARY DESTINATION ${flextron_library_folder})
 endif()
 
-foreach(folder models corpus lessons)
+foreach(folder models corpus lessons prompts)
   if(EXISTS ${PROJECT_SOURCE_DIR}/resources/${folder})
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/resources/${folder} DESTINATION share/flextron)
   endif()

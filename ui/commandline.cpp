@@ -5,6 +5,8 @@
 #include <QRegularExpression>
 #include <QStringList>
 
+#include "ui/panesource.h"
+
 namespace flextron::ui {
 
 namespace {
@@ -67,7 +69,11 @@ QString paneCommand(const PaneData& pane, const ModelInfo& model)
     if (!pane.hasText()) return {};
     const bool read = pane.inputs.mode == RunMode::Read;
     QStringList words{QStringLiteral("flextron"), read ? QStringLiteral("score") : QStringLiteral("generate"),
-                      shellQuoted(QString::fromStdString(model.checkpoint->folder().string()))};
+                      shellQuoted(pane.choice.source && !pane.choice.source->shares_weights
+                                      ? pane.choice.source->file
+                                      : QString::fromStdString(model.checkpoint->folder().string()))};
+    if (pane.choice.source && pane.choice.source->shares_weights)
+        words << QStringLiteral("--routers") << shellQuoted(pane.choice.source->file);
     if (read) {
         words << QStringLiteral("--text <(printf %s %1)").arg(shellQuoted(pane.inputs.prompt));
     } else if (pane.branch) {

@@ -113,7 +113,11 @@ public:
     /// Reads the prompt's text through all panes; nothing is written.
     void read();
     /// A new pane with the live pane's choice; none when all places are taken.
-    std::optional<PaneSlot> addPin();
+    std::optional<PaneSlot> addPin() { return addPane(nullptr); }
+    /// The same, run by another source than the open model.
+    std::optional<PaneSlot> addPane(std::shared_ptr<const PaneSource> source);
+    /// A pane as it was kept, in its own place; what stood there goes.
+    void putPin(Pin pin);
     void removePin(PaneSlot slot);
     void renamePin(PaneSlot slot, const QString& name);
     /// A new pane that goes on from `pane`'s text up to `record`, with another token in that record's place.

@@ -5,6 +5,7 @@
 
 #include "ui/enginetask.h"
 #include "ui/panemath.h"
+#include "ui/panesource.h"
 
 namespace flextron::ui {
 
@@ -23,9 +24,20 @@ std::optional<PaneSlot> Comparison::insertPin(PaneChoice choice, std::vector<Tok
     return std::nullopt;
 }
 
-std::optional<PaneSlot> Comparison::addPin()
+std::optional<PaneSlot> Comparison::addPane(std::shared_ptr<const PaneSource> source)
 {
-    const auto slot = insertPin(choice(PaneSlot::Live), {});
+    PaneChoice wanted = choice(PaneSlot::Live);
+    if (source) {
+        // A model without such routers, a plain one among them, takes the widths that are the same everywhere.
+        const auto& routers = source->model->routers;
+        const Routing routing = wanted.target.routing.value_or(Routing::Uniform);
+        const bool there = routing == Routing::Dynamic  ? routers && routers->dynamic()
+                           : routing == Routing::Static ? routers && routers->fixed
+                                                        : true;
+        if (!there) wanted.target.routing = Routing::Uniform;
+        wanted.source = std::move(source);
+    }
+    const auto slot = insertPin(std::move(wanted), {});
     if (!slot) return slot;
     const PaneData& live = pane(PaneSlot::Live);
     // What the live pane wrote is what the pin would write.
@@ -41,6 +53,19 @@ std::optional<PaneSlot> Comparison::addPin()
     if (!same && pane(PaneSlot::Full).hasText() && !service_->running()) startRun({*slot}, false);
     emit changed(tr("pin"), {});
     return slot;
+}
+
+void Comparison::putPin(Pin pin)
+{
+    const PaneSlot slot = pin.slot;
+    std::erase_if(pins_, [slot](const Pin& other) { return other.slot == slot; });
+    const auto after = std::find_if(pins_.begin(), pins_.end(), [slot](const Pin& other) { return other.slot > slot; });
+    pins_.insert(after, std::move(pin));
+    slotData(slot) = {};
+    emit panesChanged();
+    emit paneReset(slot);
+    if (pane(PaneSlot::Full).hasText()) startRun(unfinished(), false);
+    emit changed(tr("pin"), {});
 }
 
 std::optional<PaneSlot> Comparison::continueFrom(PaneSlot from, int record, TokenId alternative)
@@ -157,7 +182,10 @@ void Comparison::askForAgreement()
                 return guarded([&] {
                     WidthPlan whole;
                     whole.subnet = fullSubNetwork(model->config());
-                    const auto plan = resolveChoice(wanted, *model).plan;
+                    const auto own = modelOf(wanted.choice, model);
+                    const auto plan = resolveChoice(wanted, *own).plan;
+                    if (own->backend != model->backend)
+                        return compareModelsOnText(*model, whole, *own, plan, ids, from, cancel).orThrow();
                     return compareOnText(*model, ids, from, whole, plan, cancel).orThrow();
                 });
             });

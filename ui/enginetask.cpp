@@ -4,6 +4,7 @@
 
 #include "engine/generate/generation.h"
 #include "ui/modelinfo.h"
+#include "ui/panesource.h"
 #include "ui/readingtask.h"
 #include "ui/writingtask.h"
 
@@ -25,7 +26,10 @@ ResolvedTarget resolveChoice(const PaneRequest& pane, const LoadedModel& model)
         target = {};
         target.routing = Routing::Uniform;
     }
-    ResolvedTarget resolved = resolveTarget(target, model.targetContext()).orThrow();
+    TargetContext context = model.targetContext();
+    // What was recorded of the open model's routers says nothing of others.
+    if (pane.choice.source && pane.choice.source->shares_weights) context.losses = nullptr;
+    ResolvedTarget resolved = resolveTarget(target, context).orThrow();
     if (pane.slot != PaneSlot::Full) resolved.plan.overrides = pane.choice.overrides;
     return resolved;
 }
@@ -34,14 +38,15 @@ double measureSoloMs(const std::shared_ptr<const LoadedModel>& model, const Pane
                      const CancelToken& cancel)
 {
     constexpr int kTokens = 24;
-    const ResolvedTarget resolved = resolveChoice(pane, *model);
+    const auto own = modelOf(pane.choice, model);
+    const ResolvedTarget resolved = resolveChoice(pane, *own);
     GenerationSettings settings;
     settings.sampler = inputs.sampler;
     settings.max_tokens = std::min(kTokens, inputs.max_tokens);
     settings.stop_at_eos = false;
     settings.top_tokens = 0;
     const auto generation =
-        Generation::start(model, pane.branch, {{"", resolved.plan, resolved.routing}}, settings).orThrow();
+        Generation::start(own, pane.branch, {{"", resolved.plan, resolved.routing}}, settings).orThrow();
     while (!generation->finished()) static_cast<void>(generation->step(cancel).orThrow());
     return generation->timing(0).p50_ms;
 }

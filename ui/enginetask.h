@@ -32,7 +32,7 @@ std::unique_ptr<EngineTask> makeTask(std::shared_ptr<const LoadedModel> model, c
 double measureSoloMs(const std::shared_ptr<const LoadedModel>& model, const PaneRequest& pane, const RunInputs& inputs,
                      const CancelToken& cancel);
 
-/// A choice as the engine takes it.
+/// A choice as the engine takes it; `model` is what it runs (modelOf).
 ResolvedTarget resolveChoice(const PaneRequest& pane, const LoadedModel& model);
 /// Fails with the reason when the model has no tokenizer.
 void requireTokenizer(const LoadedModel& model);

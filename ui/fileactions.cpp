@@ -21,6 +21,7 @@
 #include "ui/mainwindow.h"
 #include "ui/notespanel.h"
 #include "ui/noticebar.h"
+#include "ui/panesources.h"
 #include "ui/promptpanel.h"
 
 namespace flextron::ui {
@@ -175,10 +176,16 @@ void FileActions::apply(const Session& session)
     window_->jobs()->corpus()->restore(session.corpus_report);
     pending_ = session;
     EngineService* service = window_->service();
+    // A session that names no folder means the bundled model of that name, wherever it lies.
     const bool open = service->model() && !service->loading() &&
-                      QString::fromStdString(service->model()->checkpoint->folder().string()) == session.model_folder;
+                      (session.model_folder.isEmpty()
+                           ? service->model()->name == session.model_name
+                           : QString::fromStdString(service->model()->checkpoint->folder().string()) ==
+                                 session.model_folder);
     if (open) applyPending();
-    else service->load(QFileInfo(session.model_folder).isDir() ? session.model_folder : session.model_name);
+    else
+        service->load(!session.model_folder.isEmpty() && QFileInfo(session.model_folder).isDir() ? session.model_folder
+                                                                                                 : session.model_name);
 }
 
 void FileActions::applyPending()
@@ -187,10 +194,14 @@ void FileActions::applyPending()
     const Session session = *std::exchange(pending_, std::nullopt);
     Comparison* comparison = window_->comparison();
     const ModelConfig& config = window_->service()->model()->config();
+    std::vector<std::pair<Pin, QString>> others; // that run something else than the open model
     const auto state = guarded([&] {
         ComparisonState value{session.settings, openChoice(session.live, config).orThrow(), {}};
-        for (const SavedPin& pin : session.pins)
-            value.pins.push_back({pin.slot, pin.name, openChoice(pin.choice, config).orThrow(), pin.branch});
+        for (const SavedPin& pin : session.pins) {
+            Pin opened{pin.slot, pin.name, openChoice(pin.choice, config).orThrow(), pin.branch};
+            if (pin.choice.source.isEmpty()) value.pins.push_back(std::move(opened));
+            else others.emplace_back(std::move(opened), pin.choice.source);
+        }
         return value;
     });
     if (!state.ok()) {
@@ -202,7 +213,8 @@ void FileActions::applyPending()
     comparison->setMode(session.settings.mode);
     comparison->restore(*state);
     if (!session.geometry.isEmpty()) window_->restoreGeometry(session.geometry);
-    window_->restoreState(session.layout, Session::kFormatVersion);
+    if (!session.layout.isEmpty()) window_->restoreState(session.layout, Session::kFormatVersion);
+    else if (!session.notes.isEmpty()) window_->showNotes();
     for (QComboBox* box : window_->findChildren<QComboBox*>()) {
         const auto saved = session.boxes.find(box->objectName());
         if (!box->objectName().isEmpty() && saved != session.boxes.end() && saved->second < box->count())
@@ -214,6 +226,7 @@ void FileActions::applyPending()
     window_->history()->restart();
     if (session.ran && session.settings.mode == RunMode::Read) comparison->read();
     else if (session.ran) comparison->run();
+    for (const auto& [pin, source] : others) window_->paneSources()->reopen(pin, source);
     const SelectionState& selected = session.selection;
     if (selected.primary >= 0) window_->selection()->selectToken(selected.pane, selected.primary, selected.layer);
     window_->showMessage(tr("The session is open"));
@@ -229,6 +242,12 @@ void FileActions::openSession(const QString& file)
     }
     session_file_ = file;
     apply(*session);
+}
+
+void FileActions::openLesson(const QString& file)
+{
+    openSession(file);
+    if (session_file_ == file) session_file_.clear();
 }
 
 void FileActions::saveSession(const QString& file)

@@ -23,6 +23,8 @@ public:
 
     void addTo(QMenu* file, QMenu* edit);
     void openSession(const QString& file);
+    /// A session of the program's own: saving it asks for another file.
+    void openLesson(const QString& file);
     void saveSession(const QString& file);
     void openTraces(const QString& file);
     void saveTraces(const QString& file);

@@ -1,6 +1,7 @@
 #include "ui/forcedata.h"
 
 #include <algorithm>
+#include <random>
 #include <set>
 
 #include <QCoreApplication>
@@ -67,6 +68,30 @@ std::vector<Override> forceEntries(const Trace& trace, const SelectionState& sel
         }
     }
     return entries;
+}
+
+std::vector<Override> shuffledEntries(const Trace& trace, std::uint64_t seed)
+{
+    std::vector<int> read;
+    for (int token = 0; token < static_cast<int>(trace.records.size()); ++token) {
+        if (trace.records[static_cast<std::size_t>(token)].read) read.push_back(token);
+    }
+    std::vector<int> from = read;
+    std::mt19937_64 random(seed);
+    // Not std::shuffle: the same seed gives the same order everywhere.
+    for (std::size_t left = from.size(); left > 1; --left) std::swap(from[left - 1], from[random() % left]);
+    std::vector<Override> entries;
+    bool changed = false;
+    for (std::size_t i = 0; i < read.size(); ++i) {
+        for (int layer = 0; layer < trace.layers; ++layer) {
+            for (const SubBlock block : {SubBlock::Attention, SubBlock::Mlp}) {
+                const int width = usedWidth(trace, from[i], layer, block);
+                changed = changed || width != usedWidth(trace, read[i], layer, block);
+                entries.push_back({read[i], layer, block, width});
+            }
+        }
+    }
+    return changed ? entries : std::vector<Override>();
 }
 
 QString describeForced(const std::vector<Override>& entries)

@@ -1,6 +1,7 @@
 // Forcing choices: from "this row, narrower" to overrides, and what that did to the losses. No window.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,11 @@ int changedWidth(const std::vector<int>& choices, int width, ForceChange change)
 /// Empty when nothing that was read is selected, or nothing would change.
 std::vector<Override> forceEntries(const Trace& trace, const SelectionState& selection, ForceScope scope,
                                    ForceBlocks blocks, ForceChange change);
+
+/// The control for routers that look at the token: every token that was read gets the widths of another one, so that
+/// the text costs the same to the last multiplication and only who gets what is by chance. Empty when fewer than two
+/// were read, or all have the same.
+std::vector<Override> shuffledEntries(const Trace& trace, std::uint64_t seed);
 
 /// Some overrides that belong together, as the user made them.
 struct ForcedGroup {

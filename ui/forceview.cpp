@@ -138,6 +138,9 @@ void ForceView::makeActions()
         connect(change_actions_[i], &QAction::triggered, this, [this, i] { force(static_cast<ForceChange>(i)); });
     remove_action_ = make("forceRemove", tr("&Remove"), tr("Take the forced choice in the list back"));
     clear_action_ = make("forceClear", tr("Remove A&ll Forced"), tr("Take all forced choices back"));
+    shuffle_action_ = make("forceShuffle", tr("S&huffle Between Tokens"),
+                           tr("Give every token of the live text the widths of another one: the same cost, by chance"));
+    connect(shuffle_action_, &QAction::triggered, this, &ForceView::shuffle);
     import_action_ = make("forceImport", tr("I&mport Forced…"), tr("Read forced choices from a JSON file"));
     export_action_ = make("forceExport", tr("Ex&port Forced…"), tr("Write forced choices to a JSON file"));
     connect(remove_action_, &QAction::triggered, this, &ForceView::removeCurrent);
@@ -164,7 +167,7 @@ void ForceView::makeActions()
 QList<QAction*> ForceView::viewActions() const
 {
     QList<QAction*> actions(change_actions_.begin(), change_actions_.end());
-    return actions << clear_action_ << import_action_ << export_action_;
+    return actions << shuffle_action_ << clear_action_ << import_action_ << export_action_;
 }
 
 QWidget* ForceView::makeContent()
@@ -210,6 +213,7 @@ QWidget* ForceView::makeContent()
     effect_->setToolTip(
         tr("The live pane's text is read again with and without what is forced. A token's widths act on "
            "what is foretold after it."));
+    grid->addWidget(button(shuffle_action_), 2, 0, 1, 3);
     auto* buttons = new QGridLayout;
     buttons->addWidget(button(remove_action_), 0, 0);
     buttons->addWidget(button(clear_action_), 0, 1);
@@ -246,6 +250,18 @@ void ForceView::force(ForceChange change)
     // What is forced later counts: a cell forced twice is listed twice, the last one holds.
     const QString name = tr("Forced %1").arg(QLocale().toString(model_->rowCount() + 1));
     model_->add({name, std::move(entries)});
+    push();
+}
+
+void ForceView::shuffle()
+{
+    const PaneData& pane = comparison_->pane(PaneSlot::Live);
+    auto entries = shuffledEntries(pane.trace, pane.inputs.sampler.seed);
+    if (entries.empty()) {
+        effect_->setText(tr("Nothing to shuffle: every token has the same widths. Choose dynamic routing and run."));
+        return;
+    }
+    model_->add({tr("Shuffled"), std::move(entries)});
     push();
 }
 
@@ -305,6 +321,7 @@ void ForceView::updateActions()
 {
     const Inspected inspected = inspectedToken(*comparison_, *selection_);
     for (QAction* action : change_actions_) action->setEnabled(service_->model() && inspected.token >= 0);
+    shuffle_action_->setEnabled(service_->model() && comparison_->pane(PaneSlot::Live).complete());
     remove_action_->setEnabled(list_->currentIndex().isValid());
     clear_action_->setEnabled(model_->rowCount() > 0);
     export_action_->setEnabled(model_->rowCount() > 0);

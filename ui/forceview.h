@@ -61,6 +61,7 @@ private:
     void makeActions();
     QWidget* makeContent();
     void force(ForceChange change);
+    void shuffle();
     void removeCurrent();
     void push();
     void followOverrides();
@@ -75,6 +76,7 @@ private:
     std::vector<QAction*> change_actions_; // by ForceChange
     QAction* remove_action_ = nullptr;
     QAction* clear_action_ = nullptr;
+    QAction* shuffle_action_ = nullptr;
     QAction* import_action_ = nullptr;
     QAction* export_action_ = nullptr;
     quint64 read_serial_ = 0; // of the text that the effect is of

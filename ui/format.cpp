@@ -1,6 +1,7 @@
 #include "ui/format.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <QCoreApplication>
 #include <QLocale>
@@ -50,6 +51,20 @@ QString formatTokens(std::int64_t count)
 QString formatShare(double share)
 {
     return QLocale().toString(share, 'f', 2);
+}
+
+QString formatRise(double nats)
+{
+    const QLocale locale;
+    const auto with_sign = [&locale](double value, int decimals) {
+        const QString number = locale.toString(std::abs(value), 'f', decimals);
+        return value < 0 ? QStringLiteral("−") + number : QLatin1Char('+') + number;
+    };
+    if (nats == 0) return Text::tr("as the full model");
+    constexpr double kPercent = 100;
+    const double percent = kPercent * std::expm1(nats);
+    return Text::tr("%1 nats, %2 % perplexity")
+        .arg(with_sign(nats, std::abs(nats) < 0.0995 ? 3 : 2), with_sign(percent, std::abs(percent) < 9.5 ? 1 : 0));
 }
 
 QString formatMs(double ms)

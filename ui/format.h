@@ -13,6 +13,7 @@ QString formatCount(std::int64_t count);  ///< "7.5 M", "812"
 QString formatBytes(std::uint64_t bytes); ///< "14.3 MiB"
 QString formatTokens(std::int64_t count); ///< "1 token", "64 tokens"
 QString formatShare(double share);        ///< "0.60"
+QString formatRise(double nats);          ///< "+0.05 nats, +5 % perplexity", "as the full model"
 QString formatMs(double ms);              ///< "0.84 ms", "12.3 ms"
 
 /// "0.60 of full ms" from a table, "0.60 of full FLOPs" before there is one.

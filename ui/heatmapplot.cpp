@@ -61,6 +61,7 @@ HeatmapPlot::HeatmapPlot(QWidget* parent) : QCustomPlot(parent)
         axis->setSubTicks(false);
     }
     for (QCPAxis* axis : {xAxis2, yAxis2}) axis->setTicks(false);
+    texts_ = new CellTexts(map_); // on the layer of the map, drawn after it
     makeMeans();
     makeMarks();
     connect(xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, &HeatmapPlot::boundRanges);
@@ -159,6 +160,7 @@ void HeatmapPlot::showCells(const CellGrid& grid, int first)
 void HeatmapPlot::setScale(ColorMap map, ValueRange range)
 {
     map_->setGradient(gradientOf(map));
+    texts_->setColorMap(map);
     map_->setDataRange(QCPRange(range.low, range.high));
     // A thin line at zero has no height to be seen at: bars begin a little below.
     const double room = 0.06 * (range.high - range.low);
@@ -197,11 +199,31 @@ void HeatmapPlot::setProfile(bool profile)
     replot(QCustomPlot::rpQueuedReplot);
 }
 
+void HeatmapPlot::setCellText(std::function<QString(double)> text)
+{
+    texts_->setText(std::move(text));
+    updateFrame();
+}
+
+void HeatmapPlot::setPrinted(bool printed)
+{
+    printed_ = printed;
+    updateFrame();
+}
+
 void HeatmapPlot::updateFrame()
 {
     if (!zoomed_) {
         yAxis->setRange(-0.5, layers() - 0.5);
-        xAxis->setRange(-0.5, shown_tokens_ - 0.5);
+        int first = 0;
+        int count = shown_tokens_;
+        if (printed_ && texts_->needed().width() > 0) {
+            const int room = static_cast<int>(xAxis->axisRect()->width() / texts_->needed().width());
+            count = std::clamp(room, 1, shown_tokens_);
+            const int middle = focus_ >= 0 ? focus_ : shown_tokens_ - 1;
+            first = std::clamp(middle - count / 2, 0, shown_tokens_ - count);
+        }
+        xAxis->setRange(first - 0.5, first + count - 0.5);
     }
     replot(QCustomPlot::rpQueuedReplot);
 }
@@ -269,6 +291,12 @@ void HeatmapPlot::setMarks(const HeatmapMarks& marks)
         vertical(line, marks.split.value_or(0) - 0.5);
     }
     const bool shown = marks.primary >= 0 && !marks.tokens.empty();
+    const int focus = shown ? marks.primary : -1;
+    if (printed_ && focus != focus_ && !zoomed_) {
+        focus_ = focus;
+        updateFrame();
+    }
+    focus_ = focus;
     for (QCPItemRect* rect : {columns_rim_, columns_}) rect->setVisible(shown);
     for (QCPItemRect* rect : {cursor_rim_, cursor_}) rect->setVisible(shown && marks.layer >= 0);
     if (shown) {
@@ -404,6 +432,7 @@ void HeatmapPlot::resizeEvent(QResizeEvent* event)
 {
     setProfile(profile_);
     QCustomPlot::resizeEvent(event);
+    if (printed_) updateFrame();
     updateTicks();
 }
 

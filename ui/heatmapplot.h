@@ -10,6 +10,7 @@
 #include <qcustomplot.h>
 
 #include "ui/cellgrid.h"
+#include "ui/celltexts.h"
 #include "ui/colors.h"
 
 namespace flextron::ui {
@@ -43,6 +44,11 @@ public:
     void setMarks(const HeatmapMarks& marks);
     /// The text under a column, where there is room.
     void setTokenLabel(std::function<QString(int token)> label) { token_label_ = std::move(label); }
+    /// What stands in a cell that is large enough.
+    void setCellText(std::function<QString(double value)> text);
+    /// Only as many tokens at once as can have their numbers printed, about the selected one or the last one.
+    void setPrinted(bool printed);
+    [[nodiscard]] bool numbersShown() const { return texts_->fits(); }
     /// Every token alike: the means by layer are the picture, and get the room.
     void setProfile(bool profile);
 
@@ -96,7 +102,10 @@ private:
     bool zoomed_ = false;
     bool profile_ = false;
     std::optional<QPoint> press_; // of a brush
-    QCPColorMap* map_ = nullptr;  // owned by QCustomPlot, as are all below
+    bool printed_ = false;
+    int focus_ = -1; // the selected token; -1 without one
+    CellTexts* texts_ = nullptr;
+    QCPColorMap* map_ = nullptr; // owned by QCustomPlot, as are all below
     QCPAxisRect* token_rect_ = nullptr;
     QCPAxisRect* layer_rect_ = nullptr;
     QCPGraph* token_means_ = nullptr;

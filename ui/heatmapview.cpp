@@ -281,6 +281,7 @@ QString HeatmapView::noteText() const
 void HeatmapView::updateScale()
 {
     const auto say = [quantity = quantity_](double value) { return valueText(value, quantity); };
+    plot_->setCellText([this](double value) { return cellNumber(value); });
     if (difference_action_->isChecked()) {
         const double end = std::max(grid_.largest(), 1e-6);
         plot_->setScale(ColorMap::Diverging, {-end, end});
@@ -290,6 +291,15 @@ void HeatmapView::updateScale()
     const ValueRange range = valueRange(trace(), quantity_);
     plot_->setScale(ColorMap::Sequential, range);
     legend_->setScale(ColorMap::Sequential, range, discreteValues(trace(), quantity_), say);
+}
+
+// Without its unit, which the legend says: cells are small.
+QString HeatmapView::cellNumber(double value) const
+{
+    const QLocale locale;
+    const bool whole = quantity_ == Quantity::MlpWidth || quantity_ == Quantity::Heads;
+    const QString number = locale.toString(value, 'f', whole ? 0 : 2);
+    return difference_action_->isChecked() && value > 0 ? QLatin1Char('+') + number : number;
 }
 
 void HeatmapView::updateState()

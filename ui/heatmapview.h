@@ -56,6 +56,7 @@ private:
     void followBaseline();
     [[nodiscard]] QString noteText() const;
     void updateScale();
+    [[nodiscard]] QString cellNumber(double value) const;
     void updateState();
     void updateActions();
     void updateMarks();

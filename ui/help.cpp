@@ -59,6 +59,15 @@ constexpr auto kTerms = std::to_array<Term>({
     {QT_TRANSLATE_NOOP("Glossary", "Floor"),
      QT_TRANSLATE_NOOP("Glossary", "The narrowest choice in every layer: no target below it can be met."),
      QT_TRANSLATE_NOOP("Glossary", "Our choice")},
+    {QT_TRANSLATE_NOOP("Glossary", "Perplexity"),
+     QT_TRANSLATE_NOOP("Glossary",
+                       "The loss as a number of equally likely tokens to choose from: e to the power of the "
+                       "loss in nats."),
+     QT_TRANSLATE_NOOP("Glossary", "Common")},
+    {QT_TRANSLATE_NOOP("Glossary", "Surrogate"),
+     QT_TRANSLATE_NOOP("Glossary", "A small network that foretells how the loss rises for a choice of widths, without "
+                                   "running the model."),
+     QT_TRANSLATE_NOOP("Glossary", "Flextron: surrogate model")},
     {QT_TRANSLATE_NOOP("Glossary", "Latency table"),
      QT_TRANSLATE_NOOP("Glossary",
                        "What each width costs on this device, measured once; the time of any sub-network is "

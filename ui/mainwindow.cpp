@@ -17,6 +17,7 @@
 #include "ui/fileactions.h"
 #include "ui/format.h"
 #include "ui/heatmapview.h"
+#include "ui/hintbar.h"
 #include "ui/history.h"
 #include "ui/icons.h"
 #include "ui/jobviews.h"
@@ -24,6 +25,7 @@
 #include "ui/notespanel.h"
 #include "ui/noticebar.h"
 #include "ui/panearea.h"
+#include "ui/panesources.h"
 #include "ui/promptpanel.h"
 #include "ui/recovery.h"
 #include "ui/samplingpanel.h"
@@ -51,13 +53,6 @@ QString droppedFile(const QMimeData* mime)
     return {};
 }
 
-/// A model that comes with the program has read the program's own texts.
-bool isBundled(const ModelInfo& model)
-{
-    const auto relative = model.checkpoint->folder().lexically_relative(resourceFolder());
-    return !relative.empty() && *relative.begin() != "..";
-}
-
 } // namespace
 
 MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
@@ -77,9 +72,11 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
     makeCompareActions();
     makeLayoutActions();
     makeHelpActions();
+    makeLessons();
     makeViews();
     makeToolBar();
     files_ = new FileActions(this);
+    pane_sources_ = new PaneSources(this);
     makeMenus();
     makeStatusBar();
     connectService();
@@ -171,9 +168,7 @@ void MainWindow::showModel(const ModelInfoPtr& model)
     device_->setFullText(device.fallback_reason.empty()
                              ? name
                              : tr("%1 (%2)").arg(name, QString::fromStdString(device.fallback_reason)));
-    prompt_->setHint(isBundled(*model)
-                         ? tr("This model has read children's stories and books, nothing else: begin a story.")
-                         : tr("The model goes on with your text, word by word."));
+    beginFirstStart(*model);
     sampling_->maxTokens()->setMaximum(std::max(1, model->config().max_position_embeddings));
     showLatencyStatus();
     updateActions();
@@ -246,6 +241,8 @@ void MainWindow::readSettings()
     QSettings settings = userSettings();
     readKeys(this, settings);
     if (settings.value(QStringLiteral("version")).toInt() != kSettingsVersion) return;
+    first_start_ = false;
+    hints_->setNext(settings.value(QStringLiteral("hints")).toInt());
     readLayouts(settings);
     restoreGeometry(settings.value(QStringLiteral("geometry")).toByteArray());
     restoreState(settings.value(QStringLiteral("windowState")).toByteArray(), kSettingsVersion);
@@ -268,6 +265,7 @@ void MainWindow::writeSettings() const
     settings.setValue(QStringLiteral("version"), kSettingsVersion);
     writeKeys(this, settings);
     writeLayouts(settings);
+    settings.setValue(QStringLiteral("hints"), hints_->next());
     if (layout_ != Layout::Teach) { // full screen with large letters is no way to start
         settings.setValue(QStringLiteral("geometry"), saveGeometry());
         settings.setValue(QStringLiteral("windowState"), saveState(kSettingsVersion));
@@ -323,24 +321,6 @@ void MainWindow::keepRecovery()
 void MainWindow::showMessage(const QString& text)
 {
     message_->setFullText(text);
-}
-
-bool MainWindow::followLink(const QString& link)
-{
-    const QString verb = link.section(QLatin1Char(':'), 0, 0);
-    const QString what = link.section(QLatin1Char(':'), 1).section(QLatin1Char('='), 0, 0);
-    bool ok = false;
-    const double value = link.section(QLatin1Char('='), 1).toDouble(&ok);
-    if (verb == QLatin1String("do") && what == QLatin1String("run")) comparison_->run();
-    else if (verb == QLatin1String("do") && what == QLatin1String("read")) comparison_->read();
-    else if (!ok) return false;
-    else if (verb == QLatin1String("set") && what == QLatin1String("budget")) sub_network_->setBudget(value);
-    else if (verb == QLatin1String("select") && what == QLatin1String("token"))
-        selection_->selectToken(PaneSlot::Live, static_cast<int>(value));
-    else if (verb == QLatin1String("select") && what == QLatin1String("layer"))
-        selection_->setLayer(static_cast<int>(value));
-    else return false;
-    return true;
 }
 
 } // namespace flextron::ui

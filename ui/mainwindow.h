@@ -21,6 +21,7 @@ class CommandPalette;
 class ElidedLabel;
 class FileActions;
 class HeatmapView;
+class HintBar;
 class History;
 class InspectionViews;
 class JobViews;
@@ -29,6 +30,7 @@ class ModelCard;
 class NoticeBar;
 class NotesPanel;
 class PaneArea;
+class PaneSources;
 class PaneView;
 class PromptPanel;
 class Recovery;
@@ -71,14 +73,18 @@ public:
     [[nodiscard]] Pace* pace() const { return pace_; }
     [[nodiscard]] History* history() const { return history_; }
     [[nodiscard]] FileActions* files() const { return files_; }
+    [[nodiscard]] PaneSources* paneSources() const { return pane_sources_; }
     [[nodiscard]] NoticeBar* noticeBar() const { return notice_; }
     [[nodiscard]] NotesPanel* notes() const { return notes_; }
+    [[nodiscard]] HintBar* hints() const { return hints_; }
+    /// The notes beside the panes, wide enough to read.
+    void showNotes();
     /// Keeps the session beside, and offers what a crash left behind.
     void keepRecovery();
     /// In the status bar.
     void showMessage(const QString& text);
-    /// A link of the notes: "set:budget=0.5", "do:run", "do:read", "select:token=18", "select:layer=3". False for one
-    /// that it does not know.
+    /// A link of the notes: "set:budget=0.5", "do:run", "select:token=18", "show:heatmap" (docs/guide/keep.md has
+    /// all). False for one that it does not know or that can do nothing now.
     bool followLink(const QString& link);
     /// An action that is listed everywhere. `name` is its own in files and tests.
     QAction* makeAction(const char* name, const QString& text, const QKeySequence& key, const QString& help);
@@ -96,6 +102,14 @@ private:
     void goTo(QDockWidget* dock);
     void showBox(const QString& title, const QString& text);
     static QString panelHelp(const QString& name);
+    bool setTargetByLink(const QString& what, const QString& value);
+    bool setInputByLink(const QString& what, const QString& value);
+    bool setViewByLink(const QString& what, const QString& value);
+    bool selectByLink(const QString& what, const QString& value);
+    bool showByLink(const QString& what);
+    void makeLessons();
+    HintBar* makeHints();
+    void beginFirstStart(const ModelInfo& model);
     void arrangeAnew();
     void readLayouts(const QSettings& settings);
     void writeLayouts(QSettings& settings) const;
@@ -132,6 +146,7 @@ private:
     Pace* pace_;
     History* history_;
     FileActions* files_ = nullptr;
+    PaneSources* pane_sources_ = nullptr;
     Recovery* recovery_ = nullptr;
     bool measure_in_background_ = true;
     static constexpr std::size_t kLayouts = 3;
@@ -168,12 +183,17 @@ private:
     QAction* whats_this_action_ = nullptr;
     QAction* glossary_action_ = nullptr;
     QAction* redo_action_ = nullptr;
+    QAction* unpin_action_ = nullptr;
+    QAction* hints_action_ = nullptr;
     QMenu* recent_menu_ = nullptr;
     QMenu* bundled_menu_ = nullptr;
     QMenu* view_menu_ = nullptr;
+    QMenu* lessons_menu_ = nullptr;
     QComboBox* pace_box_ = nullptr;
 
     NoticeBar* notice_ = nullptr;
+    HintBar* hints_ = nullptr;
+    bool first_start_ = true; ///< no settings were there
     NotesPanel* notes_ = nullptr;
     PromptPanel* prompt_ = nullptr;
     PaneArea* pane_area_ = nullptr;

@@ -44,6 +44,8 @@ void MainWindow::makeHelpActions()
 void MainWindow::makeHelpMenu(QMenu* help)
 {
     help->addActions({help_action_, whats_this_action_, glossary_action_});
+    help->addMenu(lessons_menu_);
+    help->addAction(hints_action_);
     help->addSeparator();
     help->addActions({commands_action_, keys_action_});
     help->addSeparator();

@@ -7,6 +7,8 @@
 #include <QDockWidget>
 #include <QSettings>
 
+#include "ui/heatmapview.h"
+#include "ui/notespanel.h"
 #include "ui/session.h"
 
 namespace flextron::ui {
@@ -55,6 +57,7 @@ void MainWindow::arrange(Layout layout)
     QFont letters = QApplication::font();
     if (layout == Layout::Teach) letters.setPointSizeF(kTeachPoints);
     setFont(letters);
+    heatmap()->plot()->setPrinted(layout == Layout::Teach);
     if (layout == Layout::Teach) showFullScreen();
     else if (left_teach) showNormal();
     const QByteArray& kept = kept_layouts_[static_cast<std::size_t>(layout)];
@@ -69,7 +72,8 @@ void MainWindow::arrangeAnew()
     if (isFullScreen()) resize(size);
     for (QDockWidget* dock : docks_) {
         const QString name = dock->objectName();
-        const bool taught = name == QLatin1String("subNetworkDock") || name == QLatin1String("heatmapDock");
+        const bool taught = name == QLatin1String("subNetworkDock") || name == QLatin1String("heatmapDock") ||
+                            (name == QLatin1String("notesDock") && !notes_->notes().isEmpty());
         if (layout_ == Layout::Teach) dock->setVisible(taught);
         if (layout_ == Layout::Debug) dock->show();
     }

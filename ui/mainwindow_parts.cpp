@@ -18,6 +18,7 @@
 
 #include "ui/fileactions.h"
 #include "ui/heatmapview.h"
+#include "ui/hintbar.h"
 #include "ui/history.h"
 #include "ui/icons.h"
 #include "ui/inspectionviews.h"
@@ -26,6 +27,7 @@
 #include "ui/notespanel.h"
 #include "ui/noticebar.h"
 #include "ui/panearea.h"
+#include "ui/panesources.h"
 #include "ui/promptpanel.h"
 #include "ui/samplingpanel.h"
 #include "ui/statusline.h"
@@ -98,6 +100,10 @@ void MainWindow::makeCompareActions()
                               tr("Read the prompt's text through all panes and record every token; write nothing"));
     pin_action_ = makeAction("pin", tr("&Pin This Target"), Qt::CTRL | Qt::Key_D,
                              tr("Add a pane that keeps the slider's target"));
+    unpin_action_ = makeAction("unpin", tr("&Remove All Pins"), {}, tr("Leave only the full model and the live pane"));
+    connect(unpin_action_, &QAction::triggered, this, [this] {
+        for (const PaneSlot slot : comparison_->order()) comparison_->removePin(slot);
+    });
     measure_alone_action_ = makeAction("measureAlone", tr("&Measure Each Pane Alone"), {},
                                        tr("Let each pane write a few tokens by itself, and show its own speed"));
     replay_action_ = makeAction("replay", tr("Re&play"), Qt::Key_F6,
@@ -158,7 +164,9 @@ void MainWindow::makeMenus()
     QMenu* run = menuBar()->addMenu(tr("&Run"));
     run->addActions({run_action_, read_action_, stop_action_, step_action_, replay_action_, full_action_});
     QMenu* compare = menuBar()->addMenu(tr("&Compare"));
-    compare->addActions({pin_action_, measure_alone_action_});
+    compare->addActions({pin_action_, unpin_action_});
+    pane_sources_->addTo(compare);
+    compare->addAction(measure_alone_action_);
     QMenu* analyze = menuBar()->addMenu(tr("Anal&yze"));
     analyze->addActions(inspection_->actions());
     makeJobMenu(model, analyze);
@@ -226,14 +234,16 @@ void MainWindow::makeViews()
 {
     notice_ = new NoticeBar;
     notes_ = new NotesPanel;
+    hints_ = makeHints();
     connect(notes_, &NotesPanel::linkFollowed, this, [this](const QString& link) {
-        if (!followLink(link)) showMessage(tr("This link is not known here: %1").arg(link));
+        if (!followLink(link)) showMessage(tr("This link can do nothing now: %1").arg(link));
     });
     prompt_ = new PromptPanel(service_);
     pane_area_ = new PaneArea(service_, comparison_, selection_, pace_, run_action_, pin_action_);
     auto* central = new QWidget;
     auto* layout = new QVBoxLayout(central);
     layout->addWidget(notice_);
+    layout->addWidget(hints_);
     layout->addWidget(prompt_);
     layout->addWidget(pane_area_, 1);
     setCentralWidget(central);
@@ -328,9 +338,11 @@ void MainWindow::updateActions()
     full_action_->setEnabled(model);
     read_action_->setEnabled(comparison_->canRun());
     pin_action_->setEnabled(model && comparison_->canAddPin());
+    unpin_action_->setEnabled(!comparison_->pins().empty());
     const bool written = comparison_->pane(PaneSlot::Full).complete();
     measure_alone_action_->setEnabled(written && !service_->running());
     files_->update();
+    pane_sources_->update();
     replay_action_->setEnabled(written && !service_->running());
     step_action_->setEnabled(written && !service_->running());
     cancel_load_action_->setEnabled(service_->loading());

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include <QRegularExpression>
+
+#include "engine/base/files.h"
+
 namespace flextron::ui {
 
 Preparation preparationOf(const Checkpoint& checkpoint)
@@ -44,11 +48,63 @@ std::vector<Stop> parameterStops(const TargetContext& context)
     return stops;
 }
 
+namespace {
+
+/// Of each stop, as far as it is known.
+void addRises(std::vector<Stop>& stops, const TargetContext& context)
+{
+    for (Stop& stop : stops) {
+        ResolvedTarget resolved;
+        resolved.plan.subnet = stop.subnet;
+        stop.rise = expectedRise(resolved, context);
+    }
+}
+
+std::vector<Result<QualityCurve>> qualityCurves(const LoadedModel& model, const TargetContext& context)
+{
+    std::vector<Result<QualityCurve>> curves;
+    for (const Routing routing : {Routing::Uniform, Routing::Static, Routing::Dynamic}) {
+        const bool there = routing == Routing::Uniform ||
+                           (model.routers && (routing == Routing::Dynamic ? model.routers->dynamic()
+                                                                          : model.routers->fixed.has_value()));
+        if (there) curves.push_back(qualityCurve(routing, context));
+        else curves.emplace_back(Error{ErrorCode::Unsupported, "this model has no such routers", {}});
+    }
+    return curves;
+}
+
+} // namespace
+
+namespace {
+
+/// What a model's card says first: of Markdown with a head, the first paragraph that is no heading, without emphasis.
+QString cardSentence(const std::filesystem::path& folder)
+{
+    constexpr std::uint64_t kMostBytes = 1u << 20;
+    const auto card = readFile(folder / "README.md", kMostBytes);
+    if (!card.ok()) return {};
+    QString text = QString::fromStdString(*card);
+    if (text.startsWith(QLatin1String("---\n"))) text = text.section(QStringLiteral("\n---\n"), 1);
+    for (QString& part : text.split(QStringLiteral("\n\n"))) {
+        part = part.simplified().remove(QLatin1Char('*')).remove(QLatin1Char('`'));
+        static const QRegularExpression words(QStringLiteral("^[\\p{L}\\p{N}]"));
+        if (!words.match(part).hasMatch()) continue; // a heading, a table, a picture, a list
+        static const QRegularExpression sentence(QStringLiteral("^.*?[.!?](?= |$)"));
+        constexpr int kMost = 240;
+        const QString first = sentence.match(part).captured();
+        return first.isEmpty() || first.size() > kMost ? part.left(kMost) : first;
+    }
+    return {};
+}
+
+} // namespace
+
 ModelInfoPtr describeModel(const LoadedModel& model)
 {
     auto info = std::make_shared<ModelInfo>();
     info->name = QString::fromStdString(model.name);
     info->checkpoint = model.checkpoint;
+    info->card = cardSentence(model.checkpoint->folder());
     info->preparation = preparationOf(*model.checkpoint);
     if (model.tokenizer) info->tokenizer = QString::fromStdString(model.tokenizer->kind());
     info->vocabulary = model.tokenizer;
@@ -63,6 +119,8 @@ ModelInfoPtr describeModel(const LoadedModel& model)
     const TargetContext context = model.targetContext();
     info->latency_stops = uniformStops(context);
     info->parameter_stops = parameterStops(context);
+    for (auto* stops : {&info->latency_stops, &info->parameter_stops}) addRises(*stops, context);
+    info->quality = qualityCurves(model, context);
     if (info->latency_stops.empty()) {
         throw Failure(ErrorCode::Unsupported, model.name + ": the model has no sub-networks to choose from",
                       "Check the choice sets in flextron.json.");
@@ -84,6 +142,7 @@ PlanInfo describePlan(const ResolvedTarget& resolved, const LoadedModel& model)
     info.predicted_ms = resolved.predicted_ms;
     info.cost_basis = QString::fromStdString(resolved.cost_basis);
     info.parameters = costOf(resolved.plan.subnet, model.config(), cost).parameters;
+    info.rise = expectedRise(resolved, context);
     return info;
 }
 

@@ -1,7 +1,11 @@
 #include "ui/notespanel.h"
 
 #include <QHBoxLayout>
+#include <QScrollBar>
+#include <QUrl>
 #include <QVBoxLayout>
+
+#include "ui/notesmarkup.h"
 
 namespace flextron::ui {
 
@@ -33,22 +37,40 @@ NotesPanel::NotesPanel(QWidget* parent)
     layout->addWidget(stack_, 1);
     connect(edit_, &QToolButton::toggled, this, &NotesPanel::setEditing);
     connect(editor_, &QPlainTextEdit::textChanged, this, &NotesPanel::edited);
-    connect(browser_, &QTextBrowser::anchorClicked, this,
-            [this](const QUrl& url) { emit linkFollowed(url.toString()); });
+    connect(browser_, &QTextBrowser::anchorClicked, this, &NotesPanel::follow);
     setNotes({});
 }
 
 void NotesPanel::setNotes(const QString& notes)
 {
     editor_->setPlainText(notes);
+    open_.clear();
     edit_->setChecked(notes.isEmpty());
     setEditing(notes.isEmpty());
 }
 
 void NotesPanel::setEditing(bool editing)
 {
-    if (!editing) browser_->setMarkdown(notes());
+    if (!editing) showNotes();
     stack_->setCurrentIndex(editing ? 1 : 0);
+}
+
+void NotesPanel::follow(const QUrl& link)
+{
+    if (link.scheme() != QLatin1String("toggle")) {
+        emit linkFollowed(link.toString(QUrl::FullyEncoded));
+        return;
+    }
+    const int part = link.path().toInt();
+    if (!open_.insert(part).second) open_.erase(part);
+    const int at = browser_->verticalScrollBar()->value();
+    showNotes();
+    browser_->verticalScrollBar()->setValue(at);
+}
+
+void NotesPanel::showNotes()
+{
+    browser_->setMarkdown(visibleNotes(notes(), open_));
 }
 
 } // namespace flextron::ui

@@ -1,6 +1,8 @@
 // Notes in Markdown, kept in the session, with links that work the window.
 #pragma once
 
+#include <set>
+
 #include <QPlainTextEdit>
 #include <QStackedWidget>
 #include <QTextBrowser>
@@ -9,7 +11,7 @@
 
 namespace flextron::ui {
 
-/// Links: [half](set:budget=0.5), [run](do:run), [read](do:read), [here](select:token=18), [layer 3](select:layer=3).
+/// Links do something to the window (MainWindow::followLink); hidden parts open on a click (ui/notesmarkup.h).
 class NotesPanel final : public QWidget {
     Q_OBJECT
 
@@ -19,6 +21,7 @@ public:
     [[nodiscard]] QString notes() const { return editor_->toPlainText(); }
     /// Shown as they read; empty ones as a place to write.
     void setNotes(const QString& notes);
+    [[nodiscard]] QString shown() const { return browser_->toPlainText(); }
 
 signals:
     /// "set:budget=0.5"
@@ -27,11 +30,14 @@ signals:
 
 private:
     void setEditing(bool editing);
+    void follow(const QUrl& link);
+    void showNotes();
 
     QStackedWidget* stack_;
     QPlainTextEdit* editor_;
     QTextBrowser* browser_;
     QToolButton* edit_;
+    std::set<int> open_; ///< hidden parts that were opened
 };
 
 } // namespace flextron::ui

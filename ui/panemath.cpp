@@ -88,7 +88,8 @@ bool sameTarget(const Target& a, const Target& b)
 bool sameChoice(const PaneChoice& a, const PaneChoice& b)
 {
     const Overrides none;
-    return sameTarget(a.target, b.target) && (a.overrides ? *a.overrides : none) == (b.overrides ? *b.overrides : none);
+    return a.source == b.source && sameTarget(a.target, b.target) &&
+           (a.overrides ? *a.overrides : none) == (b.overrides ? *b.overrides : none);
 }
 
 } // namespace flextron::ui

@@ -13,6 +13,7 @@
 #include "ui/colors.h"
 #include "ui/format.h"
 #include "ui/panemath.h"
+#include "ui/panesource.h"
 #include "ui/splitcard.h"
 
 namespace flextron::ui {
@@ -308,6 +309,11 @@ void PaneView::refresh()
         detail_->setFullText(tr("asked %1, %2")
                                  .arg(formatCostShare(pane.plan.budget, table),
                                       pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
+    }
+    if (const auto& source = pane.choice.source) {
+        const QString what = source->shares_weights ? tr("other routers") : tr("another checkpoint");
+        detail_->setFullText(QStringLiteral("%1, %2").arg(what, detail_->fullText()));
+        detail_->setToolTip(QStringLiteral("%1\n%2").arg(detail_->fullText(), source->file));
     }
     showFooter();
 

@@ -16,6 +16,7 @@
 #include "ui/colors.h"
 #include "ui/elsewhere.h"
 #include "ui/format.h"
+#include "ui/panesource.h"
 #include "ui/plots.h"
 
 namespace flextron::ui {
@@ -205,7 +206,7 @@ void ParetoView::measureNext()
                 if (ids->empty())
                     *ids = firstTokens(
                         *model, text.empty() ? readFile(resourceFolder() / "corpus" / "tales.txt").orThrow() : text);
-                return measurePoint(*model, request, *ids, progress, cancel).orThrow();
+                return measurePoint(*modelOf(request.choice, model), request, *ids, progress, cancel).orThrow();
             });
         });
     }

@@ -3,6 +3,7 @@
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QLocale>
+#include <QMenu>
 #include <QMimeData>
 #include <QVBoxLayout>
 
@@ -14,6 +15,8 @@ namespace flextron::ui {
 namespace {
 constexpr int kCountIntervalMs = 100;
 constexpr int kLines = 3;
+constexpr int kLinesWhenLarge = 2; // letters for a class leave less room
+constexpr double kLargePoints = 16;
 
 /// Files that are dropped are opened by the window; their addresses are no part of a prompt.
 class PromptEdit final : public QPlainTextEdit {
@@ -34,6 +37,7 @@ PromptPanel::PromptPanel(EngineService* service, QWidget* parent)
     , edit_(new PromptEdit)
     , count_(new QLabel)
     , hint_(new QLabel)
+    , pick_(new QToolButton)
     , count_throttle_(kCountIntervalMs, [this] { service_->tokenize(prompt()); })
 {
     auto* title = new QLabel(tr("Pr&ompt"));
@@ -45,13 +49,20 @@ PromptPanel::PromptPanel(EngineService* service, QWidget* parent)
     edit_->setAccessibleName(tr("Prompt"));
     edit_->setPlaceholderText(tr("Write the beginning of a text: the model goes on from here."));
     edit_->setTabChangesFocus(true);
-    const int frame = 2 * edit_->frameWidth() + static_cast<int>(2 * edit_->document()->documentMargin());
-    edit_->setFixedHeight(edit_->fontMetrics().lineSpacing() * kLines + frame);
+    updateHeight();
     count_->setObjectName(QStringLiteral("tokenCount"));
     hint_->setWordWrap(true);
 
     auto* heading = new QHBoxLayout;
     heading->addWidget(title);
+    pick_->setObjectName(QStringLiteral("pickPrompt"));
+    pick_->setText(tr("Pick a Prompt"));
+    pick_->setToolTip(tr("Beginnings at which this model, whole and narrow, goes on differently"));
+    pick_->setAutoRaise(true);
+    pick_->setPopupMode(QToolButton::InstantPopup);
+    pick_->setMenu(new QMenu(pick_));
+    pick_->hide();
+    heading->addWidget(pick_);
     heading->addStretch(1);
     heading->addWidget(count_);
     auto* layout = new QVBoxLayout(this);
@@ -76,6 +87,16 @@ void PromptPanel::setHint(const QString& hint)
     hint_->setVisible(!hint.isEmpty());
 }
 
+void PromptPanel::setPrompts(const QStringList& prompts)
+{
+    pick_->menu()->clear();
+    for (const QString& prompt : prompts) {
+        connect(pick_->menu()->addAction(QString(prompt).replace(QLatin1Char('&'), QLatin1String("&&"))),
+                &QAction::triggered, this, [this, prompt] { setPrompt(prompt); });
+    }
+    pick_->setVisible(!prompts.isEmpty());
+}
+
 void PromptPanel::showCount(int tokens, const QString& problem)
 {
     if (!problem.isEmpty()) {
@@ -92,6 +113,14 @@ void PromptPanel::changeEvent(QEvent* event)
 {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::PaletteChange) updateColors();
+    if (event->type() == QEvent::FontChange) updateHeight();
+}
+
+void PromptPanel::updateHeight()
+{
+    const int frame = 2 * edit_->frameWidth() + static_cast<int>(2 * edit_->document()->documentMargin());
+    const int lines = font().pointSizeF() >= kLargePoints ? kLinesWhenLarge : kLines;
+    edit_->setFixedHeight(QFontMetrics(font()).lineSpacing() * lines + frame);
 }
 
 void PromptPanel::updateColors()

@@ -3,6 +3,7 @@
 
 #include <QLabel>
 #include <QPlainTextEdit>
+#include <QToolButton>
 #include <QWidget>
 
 #include "ui/engineservice.h"
@@ -22,6 +23,8 @@ public:
     [[nodiscard]] QString countText() const { return count_->text(); }
     /// A line under the prompt: what to expect of this model.
     void setHint(const QString& hint);
+    /// To pick from; none for none.
+    void setPrompts(const QStringList& prompts);
 
 signals:
     void promptChanged();
@@ -30,11 +33,13 @@ private:
     void showCount(int tokens, const QString& problem);
     void changeEvent(QEvent* event) override;
     void updateColors();
+    void updateHeight();
 
     EngineService* service_;
     QPlainTextEdit* edit_;
     QLabel* count_;
     QLabel* hint_;
+    QToolButton* pick_;
     Throttle count_throttle_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "engine/evaluate/scoring.h"
 #include "ui/modelinfo.h"
+#include "ui/panesource.h"
 
 namespace flextron::ui {
 
@@ -40,8 +41,9 @@ ReadingTask::ReadingTask(std::shared_ptr<const LoadedModel> model, const RunRequ
     for (const PaneRequest& wanted : request.panes) {
         Pane pane;
         pane.request = wanted;
-        pane.resolved = resolveChoice(wanted, *model_);
-        pane.plan = describePlan(pane.resolved, *model_);
+        pane.model = modelOf(wanted.choice, model_);
+        pane.resolved = resolveChoice(wanted, *pane.model);
+        pane.plan = describePlan(pane.resolved, *pane.model);
         panes_.push_back(std::move(pane));
     }
 }
@@ -63,12 +65,12 @@ RunStart ReadingTask::start() const
         trace.budget = pane.resolved.plan.budget;
         if (pane.request.choice.overrides) trace.overrides = toJson(*pane.request.choice.overrides);
         trace.choices = pane.resolved.plan.dynamic() ? pane.resolved.plan.routers->choices
-                                                     : model_->checkpoint->choices();
+                                                     : pane.model->checkpoint->choices();
         trace.layers = config.numLayers();
         trace.full_heads = full.num_attention_heads;
         trace.full_mlp = full.intermediate_size;
-        trace.model = model_->name;
-        trace.model_hash = model_->hash;
+        trace.model = pane.model->name;
+        trace.model_hash = pane.model->hash;
         trace.backend = model_->backend->description();
         if (model_->latency) trace.latency_table = model_->latency->fingerprint;
         for (std::size_t i = 0; i < ids_.size(); ++i) {
@@ -98,7 +100,7 @@ void ReadingTask::advance(const CancelToken& cancel)
     options.top_tokens = kTopTokens;
     options.routing = pane.resolved.routing;
     const std::span<const TokenId> window(ids_.data() + first, static_cast<std::size_t>(last - first));
-    Score score = scoreText(*model_, window, plan, options, {}, cancel).orThrow();
+    Score score = scoreText(*pane.model, window, plan, options, {}, cancel).orThrow();
     for (std::size_t i = first == 0 ? 0 : 1; i < score.trace.records.size(); ++i) {
         TokenRecord record = std::move(score.trace.records[i]);
         record.position += first;

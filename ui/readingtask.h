@@ -23,6 +23,7 @@ public:
 private:
     struct Pane {
         PaneRequest request;
+        std::shared_ptr<const LoadedModel> model;
         ResolvedTarget resolved;
         PlanInfo plan;
         std::vector<TokenRecord> records;

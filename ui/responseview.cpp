@@ -8,6 +8,7 @@
 #include <qcustomplot.h>
 
 #include "ui/colors.h"
+#include "ui/panesource.h"
 #include "ui/plots.h"
 #include "ui/routerdata.h"
 
@@ -92,9 +93,10 @@ void ResponseView::refresh()
         asked_ = place;
         response_.reset();
         error_.reset();
-        inquiry_.ask([trace = inspected.trace(), token = inspected.token](const auto& loaded, const ProgressFn&,
-                                                                          const CancelToken& cancel) {
-            return routerResponse(*loaded, trace, token, responseBudgets(*loaded->routers), cancel);
+        inquiry_.ask([trace = inspected.trace(), token = inspected.token, choice = inspected.pane->choice](
+                         const auto& loaded, const ProgressFn&, const CancelToken& cancel) {
+            const auto own = modelOf(choice, loaded);
+            return routerResponse(*own, trace, token, responseBudgets(*own->routers), cancel);
         });
     }
     redraw();

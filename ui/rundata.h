@@ -17,6 +17,7 @@
 #include "engine/generate/trace.h"
 #include "engine/latency/latency_table.h"
 #include "engine/model/checkpoint.h"
+#include "engine/routing/quality.h"
 #include "engine/routing/target.h"
 #include "engine/text/tokenizer.h"
 
@@ -41,6 +42,7 @@ enum class Preparation {
 /// A loaded model as the window sees it. Immutable; a new one is made when a latency table arrives.
 struct ModelInfo {
     QString name;
+    QString card; ///< the first paragraph of its README.md: what it is; empty without one
     std::shared_ptr<const Checkpoint> checkpoint; ///< immutable and safe from any thread
     Preparation preparation = Preparation::None;
     QString tokenizer;                           ///< kind; empty without one
@@ -55,6 +57,8 @@ struct ModelInfo {
     std::optional<LatencyTable> latency;
     std::vector<Stop> latency_stops;   ///< ascending in share: what a budget can become
     std::vector<Stop> parameter_stops; ///< ascending in parameters: what a parameter target can become
+    /// What a quality target can become, by Routing; the error says why it cannot be asked for.
+    std::vector<Result<QualityCurve>> quality;
 
     [[nodiscard]] const ModelConfig& config() const { return checkpoint->config(); }
     [[nodiscard]] const ChoiceSets& choices() const { return checkpoint->choices(); }
@@ -77,10 +81,13 @@ struct RunInputs {
     bool operator==(const RunInputs&) const = default;
 };
 
+struct PaneSource;
+
 /// How a pane gets its widths.
 struct PaneChoice {
     Target target;
-    std::shared_ptr<const Overrides> overrides; ///< may be null
+    std::shared_ptr<const Overrides> overrides;         ///< may be null
+    std::shared_ptr<const PaneSource> source = nullptr; ///< null: the open model
 };
 
 struct PaneRequest {
@@ -105,6 +112,7 @@ struct PlanInfo {
     std::optional<double> predicted_ms;
     QString cost_basis; ///< "latency table" or "FLOPs"
     std::int64_t parameters = 0;
+    std::optional<double> rise; ///< expected, of the loss over the full model's, nats a token
 };
 
 /// A pane as it stands before its first step.

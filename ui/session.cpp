@@ -7,6 +7,7 @@
 #include <QJsonObject>
 
 #include "engine/base/files.h"
+#include "ui/panesource.h"
 
 namespace flextron::ui {
 
@@ -35,6 +36,17 @@ public:
     {
         if (!object_.value(field).isString()) fail(field, QStringLiteral("a text"));
         return object_.value(field).toString();
+    }
+    /// A text, or a list of its lines.
+    [[nodiscard]] QString lines(const QString& field) const
+    {
+        if (!object_.value(field).isArray()) return text(field);
+        QStringList found;
+        for (const QJsonValue& line : array(field)) {
+            if (!line.isString()) fail(field, QStringLiteral("a text or a list of lines"));
+            found << line.toString();
+        }
+        return found.join(QLatin1Char('\n'));
     }
     [[nodiscard]] double number(const QString& field, double low, double high) const
     {
@@ -92,6 +104,7 @@ QJsonObject choiceObject(const SavedChoice& choice)
                        {QStringLiteral("routing"), choice.routing}};
     if (!choice.subnet.isEmpty()) object.insert(QStringLiteral("subnet"), choice.subnet);
     if (!choice.overrides.isEmpty()) object.insert(QStringLiteral("overrides"), choice.overrides);
+    if (!choice.source.isEmpty()) object.insert(QStringLiteral("source"), choice.source);
     return object;
 }
 
@@ -108,6 +121,7 @@ SavedChoice readChoice(const Reader& reader)
         reader.fail(QStringLiteral("routing"), QStringLiteral("dynamic, static or uniform"));
     if (choice.kind == QLatin1String("subnet")) choice.subnet = reader.text(QStringLiteral("subnet"));
     if (reader.all().contains(QStringLiteral("overrides"))) choice.overrides = reader.text(QStringLiteral("overrides"));
+    if (reader.all().contains(QStringLiteral("source"))) choice.source = reader.text(QStringLiteral("source"));
     return choice;
 }
 
@@ -192,7 +206,7 @@ Session readSessionObject(const Reader& reader)
     session.selection.primary = selection.whole(QStringLiteral("token"), -1, 1'000'000'000);
     session.selection.layer = selection.whole(QStringLiteral("layer"), -1, 1'000'000);
     session.pace = reader.text(QStringLiteral("pace"));
-    session.notes = reader.text(QStringLiteral("notes"));
+    session.notes = reader.lines(QStringLiteral("notes"));
     if (reader.all().contains(QStringLiteral("corpus_report")))
         session.corpus_report = reader.text(QStringLiteral("corpus_report")).toUtf8();
     session.geometry = QByteArray::fromBase64(reader.text(QStringLiteral("geometry")).toLatin1());
@@ -219,6 +233,7 @@ SavedChoice saveChoice(const PaneChoice& choice)
     }
     if (choice.overrides && !choice.overrides->empty())
         saved.overrides = QString::fromStdString(toJson(*choice.overrides));
+    if (choice.source) saved.source = choice.source->file;
     return saved;
 }
 

@@ -16,9 +16,10 @@ namespace flextron::ui {
 struct SavedChoice {
     QString kind = QStringLiteral("full"); ///< "full", "budget", "latency_ms", "parameters", "quality", "subnet"
     double value = 1.0;
-    QString subnet;    ///< of kind "subnet"
-    QString routing;   ///< empty for the default
-    QString overrides; ///< JSON (engine/routing/overrides.h); empty for none
+    QString subnet;      ///< of kind "subnet"
+    QString routing;     ///< empty for the default
+    QString overrides;   ///< JSON (engine/routing/overrides.h); empty for none
+    QString source = {}; ///< a routers file or a checkpoint's folder in place of the open model's; empty for none
 };
 SavedChoice saveChoice(const PaneChoice& choice);
 /// Fails when widths or forced choices do not fit the model.

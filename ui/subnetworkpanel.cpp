@@ -1,6 +1,7 @@
 #include "ui/subnetworkpanel.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <QAction>
 #include <QEvent>
@@ -75,10 +76,14 @@ QWidget* SubNetworkPanel::makeForm()
     latency_->setObjectName(QStringLiteral("latencySlider"));
     parameters_ = new TargetSlider;
     parameters_->setObjectName(QStringLiteral("parameterSlider"));
+    quality_ = new TargetSlider;
+    quality_->setObjectName(QStringLiteral("qualitySlider"));
     latency_asked_ = new QLabel;
     parameter_asked_ = new QLabel;
+    quality_asked_ = new QLabel;
     latency_value_ = wrappedLabel();
     parameter_value_ = wrappedLabel();
+    quality_value_ = wrappedLabel();
     widths_ = wrappedLabel();
     widths_->setTextInteractionFlags(Qt::TextSelectableByMouse);
     caution_ = wrappedLabel();
@@ -118,6 +123,10 @@ QWidget* SubNetworkPanel::makeForm()
     layout->addWidget(parameter_value_);
     layout->addWidget(parameters_);
     layout->addSpacing(fontMetrics().height() / 3);
+    layout->addLayout(heading_row(tr("&Quality"), quality_, quality_asked_));
+    layout->addWidget(quality_value_);
+    layout->addWidget(quality_);
+    layout->addSpacing(fontMetrics().height() / 3);
     auto* routing_row = new QHBoxLayout;
     routing_label_ = heading(tr("Rout&ing"), routing_);
     routing_row->addWidget(routing_label_);
@@ -145,10 +154,12 @@ QWidget* SubNetworkPanel::makeForm()
         connect(slider, &TargetSlider::committed, this,
                 [this, axis = axis](double value) { follow(axis, value, true); });
     }
-    connect(routing_, &QComboBox::activated, this, [this] {
-        setTicks();
-        follow(driver_, requested_, true);
-    });
+    const auto rise = [this](double value) { return std::max(0.0, qualityRoom(*curve()) - value); };
+    connect(quality_, &TargetSlider::dragged, this,
+            [this, rise](double value) { follow(TargetAxis::Quality, rise(value), false); });
+    connect(quality_, &TargetSlider::committed, this,
+            [this, rise](double value) { follow(TargetAxis::Quality, rise(value), true); });
+    connect(routing_, &QComboBox::activated, this, &SubNetworkPanel::routingChosen);
     connect(scale_, &QComboBox::currentIndexChanged, this, [this] {
         if (!model_) return;
         setTicks();
@@ -157,6 +168,8 @@ QWidget* SubNetworkPanel::makeForm()
     latency_->setToolTip(tr("How much of the full model's time a token may take. Hollow: what you ask; solid: what "
                             "runs. Arrow keys go from stop to stop."));
     parameters_->setToolTip(tr("How many weights a token may touch. Hollow: what you ask; solid: what runs."));
+    quality_->setToolTip(tr("How much the loss may rise over the full model's; the cheapest that keeps within it runs. "
+                            "Hollow: what you ask; solid: what runs."));
     return form;
 }
 
@@ -236,11 +249,43 @@ void SubNetworkPanel::setTicks()
     const auto& by_count = model_->parameter_stops;
     parameters_->setScale(static_cast<double>(by_count.back().parameters), ticksOf(by_count, TargetAxis::Parameters),
                           tr("floor %1").arg(formatCount(by_count.front().parameters)), tr("full"));
+    setQualityTicks();
+}
+
+void SubNetworkPanel::routingChosen()
+{
+    if (driver_ == TargetAxis::Quality && curve() == nullptr) { // the same cost, where the loss is not known
+        driver_ = TargetAxis::Latency;
+        requested_ = std::max(latency_->requested(), stops(driver_).front().share);
+    }
+    setTicks();
+    follow(driver_, requested_, true);
+}
+
+bool SubNetworkPanel::setRouting(Routing routing)
+{
+    const int at = model_ ? routing_->findData(static_cast<int>(routing)) : -1;
+    if (at < 0) return false;
+    if (at != routing_->currentIndex()) {
+        routing_->setCurrentIndex(at);
+        routingChosen();
+    }
+    return true;
 }
 
 void SubNetworkPanel::setBudget(double share)
 {
     if (model_) follow(TargetAxis::Latency, std::clamp(share, stops(TargetAxis::Latency).front().share, 1.0), true);
+}
+
+void SubNetworkPanel::setParameters(double share)
+{
+    if (!model_) return;
+    const auto& counts = stops(TargetAxis::Parameters);
+    follow(TargetAxis::Parameters,
+           std::clamp(share * static_cast<double>(counts.back().parameters),
+                      static_cast<double>(counts.front().parameters), static_cast<double>(counts.back().parameters)),
+           true);
 }
 
 void SubNetworkPanel::adopt(const Target& target)
@@ -260,10 +305,18 @@ void SubNetworkPanel::adopt(const Target& target)
         requested_ = std::clamp(target.value, static_cast<double>(stops(driver_).front().parameters),
                                 static_cast<double>(stops(driver_).back().parameters));
         break;
+    case Target::Kind::Quality:
+        driver_ = TargetAxis::Quality;
+        requested_ = target.value;
+        break;
     default: return; // no place on these sliders: what runs is drawn, what was asked stays
     }
     if (const int at = routing_->findData(static_cast<int>(target.routing.value_or(Routing::Uniform))); at >= 0)
         routing_->setCurrentIndex(at);
+    if (driver_ == TargetAxis::Quality && curve() == nullptr) {
+        driver_ = TargetAxis::Latency;
+        requested_ = 1.0;
+    }
     setTicks();
     showTarget();
 }
@@ -279,31 +332,57 @@ void SubNetworkPanel::follow(TargetAxis axis, double value, bool commit)
     else comparison_->dragTarget(target);
 }
 
-void SubNetworkPanel::showTarget()
+SubNetworkPanel::Expected SubNetworkPanel::expected() const
 {
+    Expected result;
+    const bool exact = routing() == Routing::Uniform;
+    if (driver_ == TargetAxis::Quality) {
+        const QualityStop stop = stopWithin(*curve(), requested_);
+        result.stop = stop.member;
+        result.share = exact ? stop.member.share : stop.budget;
+        result.full = stop.rise == 0;
+        result.between = requested_ - stop.rise > 0.005 * curve()->stops.back().rise;
+        result.rise = stop.rise;
+        if (routing() == Routing::Dynamic) {
+            const auto& by_share = stops(TargetAxis::Latency);
+            result.stop = by_share[static_cast<std::size_t>(stopNotAbove(by_share, TargetAxis::Latency, result.share))];
+        }
+        return result;
+    }
     const auto& driving = stops(driver_);
     const int index = stopNotAbove(driving, driver_, requested_);
-    const Stop& stop = driving[static_cast<std::size_t>(index)];
+    result.stop = driving[static_cast<std::size_t>(index)];
+    result.full = isFull(driving, index);
     // Routers may come to anything near what they are asked for: what a stop would give is not what they give.
-    const bool exact = routing() == Routing::Uniform;
-    const double share = driver_ == TargetAxis::Latency && !exact ? requested_ : stop.share;
+    result.share = driver_ == TargetAxis::Latency && !exact ? requested_ : result.stop.share;
+    result.between = exact && requested_ - valueOf(result.stop, driver_) > 0.005 * valueOf(driving.back(), driver_);
+    if (exact || result.full) result.rise = result.stop.rise;
+    else if (curve() != nullptr) result.rise = riseAt(*curve(), result.share);
+    return result;
+}
 
-    QString latency_text = costText(share, exact ? &stop : nullptr);
+void SubNetworkPanel::showTarget()
+{
+    const Expected shown = expected();
+    const Stop& stop = shown.stop;
+    const bool exact = routing() == Routing::Uniform;
+    QString latency_text = costText(shown.share, exact ? &stop : nullptr);
     if (exact && stop.predicted_ms && scale() != CostScale::Milliseconds)
         latency_text += tr(", %1 a token").arg(formatMs(*stop.predicted_ms));
     latency_value_->setText(latency_text);
-    const bool between = exact && requested_ - valueOf(stop, driver_) > 0.005 * valueOf(driving.back(), driver_);
-    const QString asked = driver_ == TargetAxis::Latency ? formatShare(requested_)
-                                                         : formatCount(static_cast<std::int64_t>(requested_));
+    const QString asked = driver_ == TargetAxis::Latency   ? formatShare(requested_)
+                          : driver_ == TargetAxis::Quality ? formatRise(requested_).section(QLatin1Char(','), 0, 0)
+                                                           : formatCount(static_cast<std::int64_t>(requested_));
     for (const auto& [label, axis] :
-         {std::pair(latency_asked_, TargetAxis::Latency), std::pair(parameter_asked_, TargetAxis::Parameters)}) {
-        label->setText(between && driver_ == axis ? tr("asked %1").arg(asked) : QString());
+         {std::pair(latency_asked_, TargetAxis::Latency), std::pair(parameter_asked_, TargetAxis::Parameters),
+          std::pair(quality_asked_, TargetAxis::Quality)}) {
+        label->setText(shown.between && driver_ == axis ? tr("asked %1").arg(asked) : QString());
         label->setToolTip({});
     }
     const auto neighbours = exact ? std::nullopt
                                   : trainedNeighbours(trainedStops(model_->checkpoint->record().budget_list, 0.0),
-                                                      requested_);
-    if (driver_ == TargetAxis::Latency && neighbours) {
+                                                      shown.share);
+    if (driver_ != TargetAxis::Parameters && neighbours) {
         latency_asked_->setText(tr("interpolated"));
         latency_asked_->setToolTip(
             tr("The routers were trained for %1 and %2; between, their target is a blend of both.")
@@ -315,9 +394,10 @@ void SubNetworkPanel::showTarget()
               : tr("%1 in all; how many are active differs from token to token").arg(formatCount(full)));
     widths_->setText(exact ? formatWidths(stop.subnet, model_->config()) : tr("Widths are chosen by the routers."));
 
-    latency_->setRequested(driver_ == TargetAxis::Latency ? requested_ : std::clamp(stop.share, 0.0, 1.0));
+    latency_->setRequested(driver_ == TargetAxis::Latency ? requested_ : std::clamp(shown.share, 0.0, 1.0));
     parameters_->setRequested(driver_ == TargetAxis::Parameters ? requested_ : static_cast<double>(stop.parameters));
-    showCaution(!isFull(driving, index));
+    showQuality(shown.rise, !exact && shown.rise && !onCurve(*shown.rise));
+    showCaution(!shown.full);
 }
 
 void SubNetworkPanel::setPreparing(QAction* convert, QAction* sort)
@@ -332,6 +412,7 @@ void SubNetworkPanel::showCaution(bool narrower)
     const bool untrained = model_->preparation != Preparation::Trained;
     latency_->setCautious(untrained);
     parameters_->setCautious(untrained);
+    quality_->setCautious(untrained);
     caution_->setVisible(untrained);
     convert_->setVisible(untrained);
     sort_->setVisible(model_->preparation == Preparation::None);
@@ -354,8 +435,10 @@ void SubNetworkPanel::showRunning()
     if (!model_ || !live.hasText()) {
         latency_->setRunning(std::nullopt);
         parameters_->setRunning(std::nullopt);
+        quality_->setRunning(std::nullopt);
         return;
     }
+    showRunningQuality(live.plan.rise);
     latency_->setRunning(live.plan.share);
     parameters_->setRunning(static_cast<double>(live.plan.parameters));
 }
@@ -372,7 +455,7 @@ void SubNetworkPanel::updateColors()
     colors.setColor(QPalette::WindowText, narrower_ ? cautionColor(palette()) : quietColor(palette()));
     caution_->setPalette(colors);
     colors.setColor(QPalette::WindowText, quietColor(palette()));
-    for (QLabel* label : {latency_asked_, parameter_asked_}) label->setPalette(colors);
+    for (QLabel* label : {latency_asked_, parameter_asked_, quality_asked_}) label->setPalette(colors);
 }
 
 } // namespace flextron::ui

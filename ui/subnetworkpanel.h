@@ -24,6 +24,8 @@ public:
     [[nodiscard]] TargetSlider* latencySlider() const { return latency_; }
     void setScale(CostScale scale);
     [[nodiscard]] TargetSlider* parameterSlider() const { return parameters_; }
+    [[nodiscard]] TargetSlider* qualitySlider() const { return quality_; }
+    [[nodiscard]] QString qualityText() const { return quality_value_->text(); }
     [[nodiscard]] QString latencyText() const { return latency_value_->text(); }
     [[nodiscard]] QString askedText() const { return latency_asked_->text(); }
     [[nodiscard]] QString parameterText() const { return parameter_value_->text(); }
@@ -32,6 +34,12 @@ public:
     void setPreparing(QAction* convert, QAction* sort);
     /// Puts the latency slider there, as if it had been dragged and let go.
     void setBudget(double share);
+    /// Likewise: a share of the full model's parameters.
+    void setParameters(double share);
+    /// Likewise: the allowed rise of the loss. False where that cannot be asked for.
+    bool setRise(double nats);
+    /// False for a routing that the model does not have.
+    bool setRouting(Routing routing);
 
 private:
     QWidget* makeForm();
@@ -43,6 +51,22 @@ private:
     void showRunning();
     void showCaution(bool narrower);
     void setTicks();
+    void setQualityTicks();
+    void routingChosen();
+    void showRunningQuality(std::optional<double> rise);
+    void showQuality(std::optional<double> rise, bool between_stops);
+    /// What the target becomes, as far as that is known before the engine says it.
+    struct Expected {
+        Stop stop;          ///< the uniform sub-network; where routers choose, one of about that cost
+        double share = 1.0; ///< of the full model's cost
+        bool full = true;
+        bool between = false;       ///< less than was asked for
+        std::optional<double> rise; ///< of the loss
+    };
+    [[nodiscard]] Expected expected() const;
+    /// Null where quality cannot be asked for under the routing.
+    [[nodiscard]] const QualityCurve* curve() const;
+    [[nodiscard]] bool onCurve(double rise) const;
     /// A share of the full model's cost in the scale that was chosen; `stop` is what it becomes, where that is known.
     [[nodiscard]] QString costText(double share, const Stop* stop) const;
     [[nodiscard]] CostScale scale() const;
@@ -60,10 +84,13 @@ private:
     StatePage* page_ = nullptr;
     TargetSlider* latency_ = nullptr;
     TargetSlider* parameters_ = nullptr;
+    TargetSlider* quality_ = nullptr;
     QLabel* latency_asked_ = nullptr;
     QLabel* parameter_asked_ = nullptr;
+    QLabel* quality_asked_ = nullptr;
     QLabel* latency_value_ = nullptr;
     QLabel* parameter_value_ = nullptr;
+    QLabel* quality_value_ = nullptr;
     QLabel* widths_ = nullptr;
     QLabel* routing_label_ = nullptr;
     QComboBox* routing_ = nullptr;

@@ -1,6 +1,7 @@
 #include "ui/targetmath.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace flextron::ui {
 
@@ -31,7 +32,9 @@ double steppedValue(const std::vector<Stop>& stops, TargetAxis axis, double valu
 Target targetFor(TargetAxis axis, double value, Routing routing)
 {
     Target target;
-    target.kind = axis == TargetAxis::Latency ? Target::Kind::Budget : Target::Kind::Parameters;
+    target.kind = axis == TargetAxis::Latency      ? Target::Kind::Budget
+                  : axis == TargetAxis::Parameters ? Target::Kind::Parameters
+                                                   : Target::Kind::Quality;
     target.value = value;
     target.routing = routing;
     return target;
@@ -56,6 +59,20 @@ std::optional<std::pair<double, double>> trainedNeighbours(const std::vector<dou
     const double below = *std::prev(above);
     if (value - below < kSame || *above - value < kSame) return std::nullopt;
     return std::pair(below, *above);
+}
+
+double qualityRoom(const QualityCurve& curve)
+{
+    constexpr double kBelowFloor = 0.15;
+    return (1.0 + kBelowFloor) * curve.stops.back().rise;
+}
+
+std::vector<double> qualityTicks(const QualityCurve& curve)
+{
+    std::vector<double> ticks;
+    for (auto stop = curve.stops.rbegin(); stop != curve.stops.rend(); ++stop)
+        ticks.push_back(qualityRoom(curve) - stop->rise);
+    return ticks;
 }
 
 bool isFull(const std::vector<Stop>& stops, int index)

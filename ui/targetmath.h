@@ -7,14 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include "engine/routing/quality.h"
 #include "engine/routing/target.h"
 
 namespace flextron::ui {
 
 /// What stops are ordered and asked by.
-enum class TargetAxis { Latency, Parameters };
+enum class TargetAxis { Latency, Parameters, Quality };
 
-/// Share of full cost, or parameters.
+/// Share of full cost, or parameters. Not for Quality, whose stops are a QualityCurve's.
 double valueOf(const Stop& stop, TargetAxis axis);
 
 /// Index of the last stop whose value is not above `value`, as resolveTarget picks it; the first one for a value below
@@ -39,6 +40,11 @@ std::vector<double> trainedStops(const std::vector<double>& budget_list, double 
 
 /// The trained stops around a value that is none itself; none at a stop or outside.
 std::optional<std::pair<double, double>> trainedNeighbours(const std::vector<double>& stops, double value);
+
+/// A quality slider's values grow towards the full model like those of the others: `room` nats less the allowed rise.
+/// The room is a little more than the largest rise, so that the floor is seen. 0 when there is nothing to choose.
+double qualityRoom(const QualityCurve& curve);
+std::vector<double> qualityTicks(const QualityCurve& curve);
 
 /// True for the stop that is the full model.
 bool isFull(const std::vector<Stop>& stops, int index);

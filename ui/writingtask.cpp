@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ui/modelinfo.h"
+#include "ui/panesource.h"
 
 namespace flextron::ui {
 
@@ -37,17 +38,20 @@ WritingTask::WritingTask(std::shared_ptr<const LoadedModel> model, const RunRequ
     std::vector<std::vector<PaneSpec>> specs;
     for (const PaneRequest& wanted : request.panes) {
         const auto& given = wanted.branch.empty() ? prompt : wanted.branch;
-        const auto same = std::find_if(groups_.begin(), groups_.end(),
-                                       [&](const Group& group) { return group.given == given; });
+        const auto own = modelOf(wanted.choice, model_);
+        const bool shared = own->backend == model_->backend; // other routers over the same weights
+        const auto same = std::find_if(groups_.begin(), groups_.end(), [&](const Group& group) {
+            return group.given == given && group.model->backend == own->backend;
+        });
         const auto group = static_cast<std::size_t>(same - groups_.begin());
         if (same == groups_.end()) {
-            groups_.push_back({given, {}, nullptr});
+            groups_.push_back({shared ? model_ : own, given, {}, nullptr});
             specs.emplace_back();
         }
-        const ResolvedTarget resolved = resolveChoice(wanted, *model_);
+        const ResolvedTarget resolved = resolveChoice(wanted, *own);
         Pane pane;
         pane.request = wanted;
-        pane.plan = describePlan(resolved, *model_);
+        pane.plan = describePlan(resolved, *own);
         pane.group = group;
         pane.index = static_cast<int>(specs[group].size());
         pane.first_changed = kNothing;
@@ -62,7 +66,8 @@ WritingTask::WritingTask(std::shared_ptr<const LoadedModel> model, const RunRequ
                                             : request.inputs.max_tokens;
     if (!request.inputs.stop_text.isEmpty()) settings.stop_texts = {request.inputs.stop_text.toStdString()};
     for (std::size_t i = 0; i < groups_.size(); ++i)
-        groups_[i].generation = Generation::start(model_, groups_[i].given, std::move(specs[i]), settings).orThrow();
+        groups_[i].generation =
+            Generation::start(groups_[i].model, groups_[i].given, std::move(specs[i]), settings).orThrow();
 }
 
 RunStart WritingTask::start() const

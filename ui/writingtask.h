@@ -20,8 +20,9 @@ public:
     [[nodiscard]] std::int64_t kvBytes() const override;
 
 private:
-    /// Panes with the same beginning are one generation.
+    /// Panes with the same beginning and weights are one generation.
     struct Group {
+        std::shared_ptr<const LoadedModel> model; ///< whose weights they read
         std::vector<TokenId> given;
         std::vector<std::size_t> panes; ///< indices into panes_, by the generation's own
         std::unique_ptr<Generation> generation;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 
+#include "engine/base/system.h"
 #include "engine/evaluate/mean_p.h"
 #include "engine/evaluate/text_reader_p.h"
 #include "engine/generate/sampler_p.h"
@@ -125,6 +126,31 @@ double divergence(const Distribution& p, const Distribution& q, std::size_t voca
     return std::max(0.0, sum);
 }
 
+class AgreementSums {
+public:
+    void add(const Distribution& full, const Distribution& sub, std::size_t vocabulary)
+    {
+        agreement_.add(full.best() == sub.best() ? 1.0 : 0.0);
+        kl_.add(divergence(full, sub, vocabulary));
+    }
+    [[nodiscard]] Agreement result() const
+    {
+        return {agreement_.count(), agreement_.mean(), agreement_.standardError(), kl_.mean(), kl_.standardError()};
+    }
+
+private:
+    Mean agreement_;
+    Mean kl_;
+};
+
+void checkComparison(std::span<const TokenId> ids, int from, const ModelConfig& config)
+{
+    checkIds(ids, config);
+    if (from < 1 || from >= static_cast<int>(ids.size()))
+        refuse("a comparison from token " + std::to_string(from) + " of " + std::to_string(ids.size()),
+               "give a token from 1 to " + std::to_string(ids.size() - 1));
+}
+
 } // namespace
 
 double Score::perplexity() const
@@ -160,24 +186,60 @@ Result<Agreement> compareOnText(const LoadedModel& model, std::span<const TokenI
 {
     return guarded([&] {
         const ModelConfig& config = model.config();
-        checkIds(ids, config);
-        if (from < 1 || from >= static_cast<int>(ids.size()))
-            refuse("a comparison from token " + std::to_string(from) + " of " + std::to_string(ids.size()),
-                   "give a token from 1 to " + std::to_string(ids.size() - 1));
+        checkComparison(ids, from, config);
         const std::array<WidthPlan, 2> plans{baseline, plan};
         for (const WidthPlan& each : plans) validatePlan(each, config).orThrow();
-        Mean agreement;
-        Mean kl;
+        AgreementSums sums;
         const auto compare = [&](const TextChunk& chunk) {
-            for (int row = std::max(0, from - 1 - chunk.first); row < chunk.predicts; ++row) {
-                const Distribution full(logitsRow(chunk.outputs[0], row, config));
-                const Distribution sub(logitsRow(chunk.outputs[1], row, config));
-                agreement.add(full.best() == sub.best() ? 1.0 : 0.0);
-                kl.add(divergence(full, sub, static_cast<std::size_t>(config.vocab_size)));
-            }
+            for (int row = std::max(0, from - 1 - chunk.first); row < chunk.predicts; ++row)
+                sums.add(Distribution(logitsRow(chunk.outputs[0], row, config)),
+                         Distribution(logitsRow(chunk.outputs[1], row, config)),
+                         static_cast<std::size_t>(config.vocab_size));
         };
         readText(*model.backend, ids, plans, config.max_position_embeddings, compare, {}, cancel);
-        return Agreement{agreement.count(), agreement.mean(), agreement.standardError(), kl.mean(), kl.standardError()};
+        return sums.result();
+    });
+}
+
+Result<Agreement> compareModelsOnText(const LoadedModel& baseline_model, const WidthPlan& baseline,
+                                      const LoadedModel& other_model, const WidthPlan& other,
+                                      std::span<const TokenId> ids, int from, const CancelToken& cancel)
+{
+    return guarded([&] {
+        const ModelConfig& config = baseline_model.config();
+        if (other_model.config().vocab_size != config.vocab_size)
+            refuse(other_model.name + " has another vocabulary than " + baseline_model.name,
+                   "compare models with the same tokenizer");
+        checkComparison(ids, from, config);
+        validatePlan(baseline, config).orThrow();
+        validatePlan(other, other_model.config()).orThrow();
+        const auto vocabulary = static_cast<std::size_t>(config.vocab_size);
+        const std::size_t floats = (ids.size() - static_cast<std::size_t>(from)) * vocabulary;
+        if (floats * sizeof(float) > static_cast<std::uint64_t>(availableMemory()) / 4)
+            throw Failure(ErrorCode::OutOfMemory, "the predictions for this text do not fit the memory that is free",
+                          "compare on a shorter text");
+        // Entry i foretells token from + i.
+        const int window = std::min(config.max_position_embeddings, other_model.config().max_position_embeddings);
+        const auto each = [&](const TextChunk& chunk, const auto& visit) {
+            for (int row = std::max(0, from - 1 - chunk.first); row < chunk.predicts; ++row)
+                visit(static_cast<std::size_t>(chunk.first + row + 1 - from), logitsRow(chunk.outputs[0], row, config));
+        };
+        std::vector<float> kept(floats);
+        const auto keep = [&](std::size_t index, std::span<const float> logits) {
+            std::copy(logits.begin(), logits.end(), kept.begin() + static_cast<std::ptrdiff_t>(index * vocabulary));
+        };
+        readText(
+            *baseline_model.backend, ids, {&baseline, 1}, window, [&](const TextChunk& chunk) { each(chunk, keep); },
+            {}, cancel);
+        AgreementSums sums;
+        const auto compare = [&](std::size_t index, std::span<const float> logits) {
+            sums.add(Distribution(std::span<const float>(kept).subspan(index * vocabulary, vocabulary)),
+                     Distribution(logits), vocabulary);
+        };
+        readText(
+            *other_model.backend, ids, {&other, 1}, window, [&](const TextChunk& chunk) { each(chunk, compare); }, {},
+            cancel);
+        return sums.result();
     });
 }
 

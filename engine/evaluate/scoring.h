@@ -45,4 +45,10 @@ Result<Score> scoreText(const LoadedModel& model, std::span<const TokenId> ids, 
 Result<Agreement> compareOnText(const LoadedModel& model, std::span<const TokenId> ids, int from,
                                 const WidthPlan& baseline, const WidthPlan& plan, const CancelToken& cancel = {});
 
+/// The same of two models of one vocabulary, the first one's predictions being kept meanwhile: OutOfMemory for a text
+/// whose predictions take more than a quarter of the memory that is free.
+Result<Agreement> compareModelsOnText(const LoadedModel& baseline_model, const WidthPlan& baseline,
+                                      const LoadedModel& other_model, const WidthPlan& other,
+                                      std::span<const TokenId> ids, int from, const CancelToken& cancel = {});
+
 } // namespace flextron

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/routing/pricing_p.h"
+#include "engine/routing/quality.h"
 
 namespace flextron {
 
@@ -103,16 +104,20 @@ std::vector<SubNetwork> members(Routing routing, const TargetContext& context, c
     return staticMembers(*context.routers, *context.config);
 }
 
+double surrogateRise(const SubNetwork& subnet, const TargetContext& context)
+{
+    return context.routers->surrogate->predictRise(choiceMeans(subnet, context.routers->choices));
+}
+
 QualityChoice bySurrogate(double allowed, Routing routing, const TargetContext& context, const Pricing& pricing)
 {
-    const Surrogate& surrogate = *context.routers->surrogate;
     QualityChoice choice;
     choice.subnet = pricing.full();
     choice.basis = "surrogate";
     double least = 1.0;
     for (const SubNetwork& subnet : members(routing, context, pricing)) {
         const double share = pricing.of(subnet).share;
-        const double rise = surrogate.predictRise(choiceMeans(subnet, context.routers->choices));
+        const double rise = surrogateRise(subnet, context);
         if (rise > allowed || share >= least) continue;
         least = share;
         choice.subnet = subnet;
@@ -122,27 +127,136 @@ QualityChoice bySurrogate(double allowed, Routing routing, const TargetContext& 
     return choice;
 }
 
+/// What a routing's targets are answered by: its recorded points, or none for the surrogate. Throws where neither is.
+struct Knowledge {
+    std::vector<RecordedPoint> points;
+    std::string text;
+};
+
+Knowledge knowledgeOf(Routing routing, const TargetContext& context)
+{
+    const bool surrogate = context.routers && context.routers->surrogate;
+    if (context.losses != nullptr && !context.losses->empty()) {
+        const std::string text = chosenText(context);
+        auto points = recordedRises(*context.losses, text, routing);
+        // Of uniform widths the surrogate knows every pair, the record only the stops.
+        if (!points.empty() && !(routing == Routing::Uniform && surrogate && context.quality_text.empty()))
+            return {std::move(points), text};
+    }
+    if (surrogate && routing != Routing::Dynamic) return {};
+    throw Failure(ErrorCode::Unsupported,
+                  "this model has no record of how its loss rises as it shrinks, which a quality target needs",
+                  surrogate ? "choose static or uniform routing, whose loss its surrogate foretells"
+                            : "give a budget, a latency or a number of parameters");
+}
+
+QualityStop stopOf(const QualityChoice& choice, const Pricing& pricing)
+{
+    const SubNetwork& subnet = choice.subnet ? *choice.subnet : pricing.full();
+    const Price price = pricing.of(subnet);
+    QualityStop stop{choice.predicted_rise, choice.budget, {subnet, price.share, price.ms, price.parameters}};
+    if (!choice.subnet) { // dynamic: the routers hold to what they are asked for
+        stop.member.share = choice.budget;
+        if (price.ms) stop.member.predicted_ms = choice.budget * *price.ms;
+    }
+    return stop;
+}
+
+/// Every answer that a rise above 0 can get, by rising rise.
+std::vector<QualityChoice> answers(const Knowledge& known, Routing routing, const TargetContext& context,
+                                   const Pricing& pricing)
+{
+    std::vector<QualityChoice> found;
+    for (const RecordedPoint& point : known.points)
+        found.push_back(byRecord(point, known.text, routing, context, pricing));
+    if (!known.points.empty()) return found;
+    for (const SubNetwork& subnet : members(routing, context, pricing))
+        found.push_back({subnet, pricing.of(subnet).share, surrogateRise(subnet, context), "surrogate"});
+    std::sort(found.begin(), found.end(), [](const QualityChoice& a, const QualityChoice& b) {
+        return a.predicted_rise != b.predicted_rise ? a.predicted_rise < b.predicted_rise : a.budget < b.budget;
+    });
+    return found;
+}
+
 } // namespace
 
 QualityChoice chooseByQuality(double allowed_rise, Routing routing, const TargetContext& context,
                               const Pricing& pricing)
 {
     if (allowed_rise == 0.0) return {pricing.full(), 1.0, 0.0, "the full model itself"};
-    const bool surrogate = context.routers && context.routers->surrogate;
-    if (context.losses != nullptr && !context.losses->empty()) {
-        const std::string text = chosenText(context);
-        const auto points = recordedRises(*context.losses, text, routing);
-        // Of uniform widths the surrogate knows every pair, the record only the stops.
-        if (!points.empty() && !(routing == Routing::Uniform && surrogate && context.quality_text.empty()))
-            return byRecord(routing == Routing::Dynamic ? lowestBetween(points, allowed_rise)
-                                                        : lowestOf(points, allowed_rise),
-                            text, routing, context, pricing);
+    const Knowledge known = knowledgeOf(routing, context);
+    if (known.points.empty()) return bySurrogate(allowed_rise, routing, context, pricing);
+    return byRecord(routing == Routing::Dynamic ? lowestBetween(known.points, allowed_rise)
+                                                : lowestOf(known.points, allowed_rise),
+                    known.text, routing, context, pricing);
+}
+
+Result<QualityCurve> qualityCurve(Routing routing, const TargetContext& context)
+{
+    return guarded([&] {
+        const Pricing pricing(context);
+        const Knowledge known = knowledgeOf(routing, context);
+        QualityCurve curve{routing, {}, known.text};
+        const Price full = pricing.of(pricing.full());
+        curve.stops.push_back({0.0, 1.0, {pricing.full(), full.share, full.ms, full.parameters}});
+        for (const QualityChoice& answer : answers(known, routing, context, pricing)) {
+            QualityStop stop = stopOf(answer, pricing);
+            QualityStop& last = curve.stops.back();
+            if (stop.budget >= last.budget) continue;
+            if (stop.rise > last.rise) {
+                curve.stops.push_back(std::move(stop));
+            } else if (curve.stops.size() > 1) { // who allows the last one's rise gets this one
+                stop.rise = last.rise;
+                last = std::move(stop);
+            }
+        }
+        return curve;
+    });
+}
+
+double riseAt(const QualityCurve& curve, double budget)
+{
+    for (std::size_t i = 1; i < curve.stops.size(); ++i) {
+        const QualityStop& above = curve.stops[i - 1];
+        const QualityStop& below = curve.stops[i];
+        if (budget < below.budget) continue;
+        const double part = (above.budget - std::min(budget, above.budget)) / (above.budget - below.budget);
+        return above.rise + part * (below.rise - above.rise);
     }
-    if (surrogate && routing != Routing::Dynamic) return bySurrogate(allowed_rise, routing, context, pricing);
-    throw Failure(ErrorCode::Unsupported,
-                  "this model has no record of how its loss rises as it shrinks, which a quality target needs",
-                  surrogate ? "choose static or uniform routing, whose loss its surrogate foretells"
-                            : "give a budget, a latency or a number of parameters");
+    return curve.stops.back().rise;
+}
+
+QualityStop stopWithin(const QualityCurve& curve, double rise)
+{
+    constexpr double kRounding = 1e-9; // a slider's arithmetic
+    std::size_t last = 0;
+    while (last + 1 < curve.stops.size() && curve.stops[last + 1].rise <= rise + kRounding) ++last;
+    QualityStop stop = curve.stops[last];
+    if (curve.routing != Routing::Dynamic || last + 1 == curve.stops.size() || rise <= stop.rise) return stop;
+    const QualityStop& next = curve.stops[last + 1];
+    const double part = (rise - stop.rise) / (next.rise - stop.rise);
+    const auto between = [part](double from, double to) { return from + part * (to - from); };
+    stop.rise = rise;
+    stop.budget = between(stop.budget, next.budget);
+    if (stop.member.predicted_ms && next.member.predicted_ms)
+        stop.member.predicted_ms = between(*stop.member.predicted_ms, *next.member.predicted_ms);
+    stop.member.share = between(stop.member.share, next.member.share);
+    return stop;
+}
+
+std::optional<double> expectedRise(const ResolvedTarget& resolved, const TargetContext& context)
+{
+    if (resolved.predicted_rise) return resolved.predicted_rise;
+    const WidthPlan& plan = resolved.plan;
+    if (!plan.dynamic() && plan.subnet == fullSubNetwork(*context.config)) return 0.0;
+    const auto curve = qualityCurve(resolved.routing, context);
+    if (!curve.ok()) return std::nullopt;
+    if (plan.dynamic()) return riseAt(*curve, plan.budget);
+    for (const QualityStop& stop : curve->stops)
+        if (stop.member.subnet == plan.subnet) return stop.rise;
+    if (!context.routers || !context.routers->surrogate) return std::nullopt;
+    const auto rise = guarded([&] { return surrogateRise(plan.subnet, context); });
+    return rise.ok() ? std::optional(*rise) : std::nullopt; // a width that the surrogate does not know
 }
 
 } // namespace flextron

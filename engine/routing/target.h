@@ -101,6 +101,7 @@ struct Stop {
     double share = 1.0;
     std::optional<double> predicted_ms;
     std::int64_t parameters = 0;
+    std::optional<double> rise = std::nullopt; ///< expected, of the loss, nats a token; filled in by who wants it
 };
 /// The distinct results that resolveTarget can give for budgets (and latencies) under Routing::Uniform: the slider's
 /// ticks. Each is what its own `share` resolves to. Precondition: the context is complete and its choice sets fit.

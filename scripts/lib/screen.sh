@@ -24,12 +24,17 @@ close() {
 }
 trap 'close; rm -rf "$work"' EXIT
 
-# start THEME SCALE [MODEL]: a fresh screen with the window on the whole of it, as at a first start.
+# start THEME SCALE [MODEL]: a fresh screen with the window on the whole of it. With first_start set it is the program's
+# first; else somebody has been here and wants no hints.
 start() {
     local theme=$1
     scale=$2
     rm -rf "$work"/{config,data,run,display,bus}
     mkdir -p "$work"/{config,cache,data,run}
+    if [ -z "${first_start:-}" ]; then
+        mkdir -p "$work/config/flextron"
+        printf '[General]\nversion=1\nhints=99\n' >"$work/config/flextron/explorer.ini"
+    fi
     chmod 700 "$work/run"
     Xvfb -displayfd 3 -screen 0 $((1280 * scale))x$((720 * scale))x24 -dpi 96 3>"$work/display" 2>/dev/null &
     server=$!

@@ -72,6 +72,28 @@ private slots:
         QCOMPARE(changedWidth(choices, width, ForceChange::Skip), 0);
     }
 
+    void shufflingKeepsTheCostAndChangesWhoGetsIt()
+    {
+        Trace trace = test::smallTrace();
+        QVERIFY(trace.records[0].mlp != trace.records[1].mlp);
+        std::uint64_t seed = 0;
+        std::vector<Override> entries;
+        while (entries.empty())
+            entries = shuffledEntries(trace, ++seed);     // two tokens may come to stand where they were
+        QCOMPARE(entries.size(), std::size_t{2 * 2 * 2}); // tokens that were read, layers, blocks
+        QVERIFY(entries == shuffledEntries(trace, seed));
+        int sum = 0;
+        for (const Override& entry : entries) {
+            const TokenRecord& other = trace.records[static_cast<std::size_t>(1 - entry.token)];
+            const auto layer = static_cast<std::size_t>(entry.layer);
+            QCOMPARE(entry.width, entry.block == SubBlock::Mlp ? other.mlp[layer] : other.heads[layer]);
+            if (entry.block == SubBlock::Mlp) sum += entry.width;
+        }
+        QCOMPARE(sum, 64 + 64 + 64 + 32);
+        trace.records[1] = trace.records[0];
+        QVERIFY(shuffledEntries(trace, seed).empty()); // every token alike
+    }
+
     void scopes()
     {
         const Trace trace = test::smallTrace();

@@ -101,6 +101,28 @@ private slots:
         QVERIFY(!plot->zoomed());
     }
 
+    void numbersStandInCellsThatHoldThem()
+    {
+        run(0.0);
+        HeatmapPlot* plot = view_->plot();
+        view_->resize(300, 400);
+        QTRY_VERIFY(!plot->numbersShown()); // two dozen tokens on three hundred points
+        const QImage without = plot->grab().toImage();
+        while (!plot->numbersShown() && plot->xAxis->range().size() > 2) QTest::keyClick(plot, Qt::Key_Plus);
+        QVERIFY(plot->numbersShown());
+        QVERIFY(plot->grab().toImage() != without);
+        // For a class: as many tokens as fit, about the selected one.
+        plot->resetZoom();
+        plot->setPrinted(true);
+        QVERIFY(plot->numbersShown());
+        const int tokens = static_cast<int>(trace().records.size());
+        QVERIFY(plot->xAxis->range().size() < tokens);
+        QVERIFY(plot->xAxis->range().contains(tokens - 1)); // the newest
+        selection_->selectToken(PaneSlot::Live, 0);
+        QVERIFY(plot->xAxis->range().contains(0));
+        QVERIFY(plot->numbersShown());
+    }
+
     void differencesAreDrawnWhereTheTextsAgree()
     {
         run(0.0);

@@ -68,6 +68,18 @@ private slots:
         QVERIFY(out->selection == in.selection);
     }
 
+    void notesMayBeAListOfLines()
+    {
+        QByteArray json = toJson(example());
+        json.replace(R"x("# Notes\n[half](set:budget=0.5)")x", R"x(["# Notes", "[half](set:budget=0.5)"])x");
+        QVERIFY(json.contains(R"x("# Notes", )x"));
+        const auto out = parseSession(json, QStringLiteral("s"));
+        QVERIFY(out.ok());
+        QCOMPARE(out->notes, example().notes);
+        json.replace(R"x("# Notes", )x", "3, ");
+        QVERIFY(!parseSession(json, QStringLiteral("s")).ok());
+    }
+
     void numbersAreWrittenInTheCLocale()
     {
         QLocale::setDefault(QLocale(QLocale::German));

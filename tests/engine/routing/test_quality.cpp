@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/routing/quality.h"
 #include "engine/routing/target.h"
 #include "tests/engine/support/expect.h"
 
@@ -311,6 +312,62 @@ private slots:
         const std::string& hint = result.error().hint;
         target.value = std::stod(hint.substr(std::string("the nearest target that it can meet is ").size()));
         QVERIFY(resolveTarget(target, world.context).ok());
+    }
+
+    // A slider's stops: each is what its own rise resolves to.
+    void curvesAreMadeOfWhatTargetsResolveTo_data()
+    {
+        QTest::addColumn<QString>("routing");
+        QTest::addColumn<bool>("recorded");
+        QTest::addColumn<int>("stops");
+        QTest::newRow("dynamic, recorded") << "dynamic" << true << 4;
+        QTest::newRow("static, recorded") << "static" << true << 4;
+        QTest::newRow("static, by the surrogate") << "static" << false << -1;
+        QTest::newRow("uniform, by the surrogate") << "uniform" << true << -1;
+    }
+    void curvesAreMadeOfWhatTargetsResolveTo()
+    {
+        QFETCH(QString, routing);
+        QFETCH(bool, recorded);
+        QFETCH(int, stops);
+        World world;
+        if (recorded) world.record();
+        const Routing which = valueOf(parseRouting(routing.toStdString()));
+        const QualityCurve curve = valueOf(qualityCurve(which, world.context));
+        QVERIFY(curve.stops.size() > 1);
+        if (stops > 0) QCOMPARE(static_cast<int>(curve.stops.size()), stops);
+        QCOMPARE(curve.stops.front().rise, 0.0);
+        QCOMPARE(curve.stops.front().member.share, 1.0);
+        for (std::size_t i = 1; i < curve.stops.size(); ++i) {
+            const QualityStop& stop = curve.stops[i];
+            QVERIFY(stop.rise > curve.stops[i - 1].rise);
+            QVERIFY(stop.budget < curve.stops[i - 1].budget);
+            const ResolvedTarget resolved = valueOf(resolveTarget(quality(stop.rise + 1e-12, which), world.context));
+            QCOMPARE(resolved.share, stop.member.share);
+            if (which != Routing::Dynamic) QCOMPARE(toString(resolved.plan.subnet), toString(stop.member.subnet));
+            QVERIFY(std::abs(*expectedRise(resolved, world.context) - stop.rise) < 1e-9);
+            QCOMPARE(riseAt(curve, stop.budget), stop.rise);
+        }
+    }
+
+    void betweenStopsOnlyDynamicRoutersAnswer()
+    {
+        World world;
+        world.record();
+        const QualityCurve dynamic = valueOf(qualityCurve(Routing::Dynamic, world.context));
+        QVERIFY(std::abs(stopWithin(dynamic, 0.15).budget - 0.7) < 1e-9);
+        QVERIFY(std::abs(riseAt(dynamic, 0.7) - 0.15) < 1e-9);
+        QVERIFY(std::abs(riseAt(dynamic, 0.1) - 0.3) < 1e-9); // below the last stop: its own
+        const QualityCurve fixed = valueOf(qualityCurve(Routing::Static, world.context));
+        QCOMPARE(stopWithin(fixed, 0.3).budget, 0.8);
+        QCOMPARE(stopWithin(fixed, 0.0).budget, 1.0);
+    }
+
+    void withoutRecordAndSurrogateThereIsNoCurve()
+    {
+        World world;
+        world.context.routers = nullptr;
+        VERIFY_FAILURE(qualityCurve(Routing::Uniform, world.context), ErrorCode::Unsupported, "no record", "budget");
     }
 };
 

@@ -1,0 +1,178 @@
+// The quality slider on the bundled model, whose conversion recorded what losses its sizes have; and panes that run
+// something else than the open model.
+#include <cmath>
+
+#include <QAction>
+#include <QFile>
+#include <QPushButton>
+#include <QSettings>
+#include <QSignalSpy>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include "engine/base/files.h"
+#include "engine/routing/quality.h"
+#include "tests/ui/support/fake_engine.h"
+#include "ui/fileactions.h"
+#include "ui/mainwindow.h"
+#include "ui/noticebar.h"
+#include "ui/panesources.h"
+#include "ui/promptpanel.h"
+#include "ui/subnetworkpanel.h"
+#include "ui/targetmath.h"
+
+using namespace flextron;
+using namespace flextron::ui;
+
+namespace {
+constexpr int kLongMs = 60'000;
+} // namespace
+
+class QualitySliderTest final : public QObject {
+    Q_OBJECT
+
+private slots:
+    void init()
+    {
+        test::failOnWarnings();
+        QSettings(QSettings::IniFormat, QSettings::UserScope, QStringLiteral("flextron"), QStringLiteral("explorer"))
+            .clear();
+        window_ = std::make_unique<MainWindow>();
+        window_->setMeasureInBackground(false);
+        window_->show();
+        QVERIFY(QTest::qWaitForWindowExposed(window_.get()));
+        QSignalSpy loaded(window_->service(), &EngineService::modelLoaded);
+        window_->openModel({});
+        QVERIFY(loaded.wait(kLongMs));
+    }
+    void cleanup() { window_.reset(); }
+
+    void oneDrivesAndTheOthersFollow_data()
+    {
+        QTest::addColumn<QString>("routing");
+        for (const char* routing : {"dynamic", "static", "uniform"}) QTest::newRow(routing) << QString(routing);
+    }
+    void oneDrivesAndTheOthersFollow()
+    {
+        QFETCH(QString, routing);
+        const Routing which = *parseRouting(routing.toStdString());
+        SubNetworkPanel* panel = window_->subNetworkPanel();
+        QVERIFY(panel->setRouting(which));
+        const QualityCurve& curve = *model().quality.at(static_cast<std::size_t>(which));
+        const QualityStop& stop = curve.stops.at(1);
+        QVERIFY(panel->setRise(stop.rise));
+        QCOMPARE(window_->comparison()->target().kind, Target::Kind::Quality);
+        QVERIFY(std::abs(panel->latencySlider()->requested() - stop.budget) < 1e-6);
+        // The engine comes to the same, and the solid handle stands on it.
+        settle();
+        QVERIFY(live().complete());
+        QVERIFY(std::abs(*live().plan.rise - stop.rise) < 1e-6);
+        QVERIFY(std::abs(*panel->qualitySlider()->running() - (qualityRoom(curve) - stop.rise)) < 1e-6);
+        QVERIFY(panel->qualityText().startsWith(QLatin1Char('+')));
+        QVERIFY(panel->qualityText().contains("% perplexity"));
+        QVERIFY(panel->qualityText().endsWith(curve.text.empty() ? QStringLiteral("by the surrogate")
+                                                                 : QStringLiteral("on tinystories.valid")));
+        // Back from the latency: the same place.
+        panel->setBudget(which == Routing::Uniform ? stop.member.share : stop.budget);
+        const double shown = qualityRoom(curve) - panel->qualitySlider()->requested();
+        if (which != Routing::Uniform) QVERIFY(std::abs(shown - stop.rise) < 1e-6);
+        panel->setRise(0);
+        QVERIFY(panel->qualityText().startsWith("as the full model"));
+    }
+
+    void aDragOfQualityIsOneStepOfUndo()
+    {
+        SubNetworkPanel* panel = window_->subNetworkPanel();
+        panel->setBudget(1.0);
+        settle();
+        TargetSlider* slider = panel->qualitySlider();
+        const double full = slider->requested();
+        for (const double part : {0.9, 0.8, 0.7}) emit slider->dragged(part * full);
+        emit slider->committed(0.6 * full);
+        settle();
+        QCOMPARE(window_->comparison()->target().kind, Target::Kind::Quality);
+        QVERIFY(std::abs(slider->requested() - 0.6 * full) < 1e-6);
+        window_->findChild<QAction*>(QStringLiteral("undo"))->trigger();
+        QVERIFY(std::abs(slider->requested() - full) < 1e-6);
+    }
+
+    void otherRoutersAreAPaneOverTheSameWeights()
+    {
+        runToEnd();
+        QTemporaryDir folder;
+        const QString file = folder.filePath(QStringLiteral("routers.safetensors"));
+        const ChoiceSets& choices = model().choices();
+        QVERIFY(
+            writeRouters(file.toStdString(), randomRouters(model().config(), choices, {1.0, 0.8, 0.6}, 16, 3)).ok());
+        window_->paneSources()->open(file);
+        QTRY_COMPARE(window_->comparison()->pins().size(), std::size_t{1});
+        settle();
+        const PaneData& pin = window_->comparison()->pane(PaneSlot::PinA);
+        QVERIFY(pin.complete());
+        QVERIFY(pin.trace.ids() != live().trace.ids()); // routers that nobody trained
+        QVERIFY(pin.agreement && pin.agreement->agreement < 1);
+        QVERIFY(window_->files()->commandOf(PaneSlot::PinA).contains("--routers"));
+        // A session keeps it.
+        const QString saved = folder.filePath(QStringLiteral("s.flextron"));
+        QVERIFY(writeSession(saved, window_->files()->current()).ok());
+        const std::vector<TokenId> before = pin.trace.ids();
+        window_->comparison()->removePin(PaneSlot::PinA);
+        QSignalSpy settled(window_->paneSources(), &PaneSources::settled);
+        window_->files()->openSession(saved);
+        QVERIFY(settled.wait(kLongMs));
+        settle();
+        QCOMPARE(window_->comparison()->pane(PaneSlot::PinA).trace.ids(), before);
+    }
+
+    void anotherCheckpointIsAPaneAfterItsMemoryWasAgreedTo()
+    {
+        runToEnd();
+        // The same model under another folder: then everything must agree.
+        QTemporaryDir folder;
+        const QString copy = folder.filePath(QStringLiteral("copy"));
+        std::filesystem::copy(model().checkpoint->folder(), copy.toStdString());
+        window_->paneSources()->open(copy);
+        QTRY_VERIFY(window_->noticeBar()->text().contains("copy takes"));
+        QVERIFY(window_->comparison()->pins().empty());
+        window_->noticeBar()->button()->click();
+        QTRY_COMPARE_WITH_TIMEOUT(window_->comparison()->pins().size(), std::size_t{1}, kLongMs);
+        settle();
+        const PaneData& pin = window_->comparison()->pane(PaneSlot::PinA);
+        QVERIFY(pin.complete());
+        QCOMPARE(pin.trace.ids(), live().trace.ids());
+        QVERIFY(pin.agreement && live().agreement);
+        QCOMPARE(pin.agreement->kl_to_full, live().agreement->kl_to_full);
+        QCOMPARE(pin.agreement->tokens, live().agreement->tokens);
+    }
+
+    void aCheckpointOfAnotherShapeIsRefused()
+    {
+        window_->paneSources()->open(QStringLiteral(FLEXTRON_TEST_DATA "/stories260k-llama"));
+        QTRY_VERIFY(window_->noticeBar()->text().contains("another shape"));
+        QVERIFY(window_->noticeBar()->text().contains("nothing has changed"));
+        QVERIFY(window_->comparison()->pins().empty());
+    }
+
+private:
+    const ModelInfo& model() const { return *window_->service()->model(); }
+    const PaneData& live() const { return window_->comparison()->pane(PaneSlot::Live); }
+
+    void settle()
+    {
+        const EngineService* service = window_->service();
+        int calm = 0;
+        QTRY_VERIFY_WITH_TIMEOUT((calm = service->running() || service->working() ? 0 : calm + 1) > 2, kLongMs);
+    }
+
+    void runToEnd()
+    {
+        window_->comparison()->run();
+        settle();
+        QVERIFY(live().complete());
+    }
+
+    std::unique_ptr<MainWindow> window_;
+};
+
+QTEST_MAIN(QualitySliderTest)
+#include "test_quality_slider.moc"

@@ -1,0 +1,49 @@
+// What to try next, one hint at a time, until somebody has tried it or does not want to hear it.
+#pragma once
+
+#include <vector>
+
+#include <QFrame>
+#include <QLabel>
+#include <QPushButton>
+
+class QAction;
+class QMenu;
+
+namespace flextron::ui {
+
+class ActionButton;
+
+class HintBar final : public QFrame {
+    Q_OBJECT
+
+public:
+    struct Hint {
+        QString name; ///< what tried() calls it
+        QString text;
+        QAction* action = nullptr; ///< offered as a button; may be null
+        QMenu* menu = nullptr;     ///< likewise
+    };
+    explicit HintBar(std::vector<Hint> hints, QWidget* parent = nullptr);
+
+    /// Index of the hint that is shown; as many as there are hints when all were seen.
+    [[nodiscard]] int next() const { return next_; }
+    void setNext(int next);
+    [[nodiscard]] QString text() const { return isHidden() ? QString() : text_->text(); }
+    /// The hint of this name is out of date; nothing when another one is shown.
+    void tried(const QString& name);
+
+private:
+    void showHint();
+    void changeEvent(QEvent* event) override;
+    void updateColors();
+
+    std::vector<Hint> hints_;
+    int next_ = 0;
+    QLabel* count_;
+    QLabel* text_;
+    ActionButton* button_;
+    QPushButton* menu_button_;
+};
+
+} // namespace flextron::ui
