@@ -7,6 +7,7 @@
 #include <QCommandLineParser>
 #include <QFileInfo>
 
+#include "app/figures.h"
 #include "engine/base/version.h"
 #include "ui/colors.h"
 #include "ui/fileactions.h"
@@ -160,12 +161,28 @@ Options parseOptions(const QApplication& program)
     return options;
 }
 
+/// `flextron render`, which is called by that name: no window, no display.
+int drawFigure(int argc, char** argv)
+{
+    qputenv("QT_QPA_PLATFORM", "offscreen");
+    const QGuiApplication program(argc, argv);
+    const auto files = flextron::app::renderFigure(QGuiApplication::arguments().mid(1));
+    if (!files.ok()) {
+        std::cerr << "flextron: error: " << files.error().message << "\n";
+        if (!files.error().hint.empty()) std::cerr << "hint: " << files.error().hint << "\n";
+        return 1;
+    }
+    for (const QString& file : *files) std::cout << file.toStdString() << "\n";
+    return 0;
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 {
     static constexpr int kFailed = 1;
     constexpr int kUsage = 2;
+    if (argc > 1 && std::string_view(argv[1]) == "--render") return drawFigure(argc, argv);
     if (!haveDisplay(argc, argv)) {
         return fail({ErrorCode::Device, "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set",
                      "Run it in a graphical session (or with ssh -X), write a picture with --screenshot FILE.png, or "

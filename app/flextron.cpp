@@ -21,6 +21,8 @@ constexpr std::array kCommands{
     Command{"info", "what a model is; with a target, what that sub-network is", declareInfo},
     Command{"generate", "write text", declareGenerate},
     Command{"compare", "the same prompt and seed through several sub-networks at once", declareCompare},
+    Command{"report", "the same as an interactive page of HTML", declareReport},
+    Command{"render", "a view of a trace as a figure for print", declareRender},
     Command{"score", "read a given text: its loss", declareScore},
     Command{"evaluate", "a task's questions, or the loss on a text", declareEvaluate},
     Command{"routers", "what the routers do on given texts", declareRouters},

@@ -52,4 +52,22 @@ const std::vector<float>* importanceOf(const FlextronRecord& record, int layer, 
     return layer >= 0 && layer < static_cast<int>(layers.size()) ? &layers[static_cast<std::size_t>(layer)] : nullptr;
 }
 
+AnatomyLayer anatomyLayer(const Checkpoint& checkpoint, int layer, int mlp, int heads, int bytes_per_weight)
+{
+    const ModelConfig& config = checkpoint.config();
+    const LayerSizes& sizes = config.layers[static_cast<std::size_t>(layer)];
+    AnatomyLayer drawn;
+    drawn.mlp = std::clamp(mlp, 0, sizes.intermediate_size);
+    drawn.heads = std::clamp(heads, 0, sizes.num_attention_heads);
+    drawn.full_mlp = sizes.intermediate_size;
+    drawn.full_heads = sizes.num_attention_heads;
+    drawn.heads_per_group = std::max(1, config.headsPerGroup());
+    drawn.full_bytes = layerBytes(config, layer, drawn.full_mlp, drawn.full_heads, bytes_per_weight);
+    if (const auto* neurons = importanceOf(checkpoint.record(), layer, true); neurons != nullptr)
+        drawn.neuron_importance = relativeImportance(*neurons);
+    if (const auto* groups = importanceOf(checkpoint.record(), layer, false); groups != nullptr)
+        drawn.group_importance = relativeImportance(*groups);
+    return drawn;
+}
+
 } // namespace flextron::ui

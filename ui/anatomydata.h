@@ -27,4 +27,18 @@ double importanceHeld(const std::vector<float>& importance, int count);
 /// A layer's record, or null: of neurons (`mlp`) or key/value groups.
 const std::vector<float>* importanceOf(const FlextronRecord& record, int layer, bool mlp);
 
+/// One layer as it is drawn.
+struct AnatomyLayer {
+    int heads = 0;
+    int full_heads = 0;
+    int heads_per_group = 1;
+    int mlp = 0;
+    int full_mlp = 0;
+    LayerBytes full_bytes;
+    std::vector<double> group_importance; ///< relative; empty when never measured
+    std::vector<double> neuron_importance;
+};
+/// At given widths, cut to what the layer has.
+AnatomyLayer anatomyLayer(const Checkpoint& checkpoint, int layer, int mlp, int heads, int bytes_per_weight);
+
 } // namespace flextron::ui

@@ -1,10 +1,8 @@
 #include <algorithm>
-#include <cmath>
 
 #include <QHelpEvent>
 #include <QLocale>
 #include <QPainter>
-#include <QPainterPath>
 #include <QToolTip>
 
 #include "ui/anatomyview.h"
@@ -18,7 +16,7 @@ AnatomyDrawing::AnatomyDrawing(QWidget* parent) : QWidget(parent)
     setAccessibleName(tr("Drawing of a layer"));
 }
 
-void AnatomyDrawing::setLayer(Layer layer)
+void AnatomyDrawing::setLayer(AnatomyLayer layer)
 {
     layer_ = std::move(layer);
     update();
@@ -29,103 +27,16 @@ QSize AnatomyDrawing::sizeHint() const
     return {fontMetrics().height() * 40, fontMetrics().height() * 12};
 }
 
-double AnatomyDrawing::curveHeight() const
+AnatomySketch AnatomyDrawing::sketch() const
 {
-    return std::min(height() * 0.25, fontMetrics().height() * 3.0);
-}
-
-QRectF AnatomyDrawing::attentionRect() const
-{
-    const auto attention = static_cast<double>(layer_.full_bytes.key_value + layer_.full_bytes.attention);
-    const double gap = fontMetrics().height();
-    const double room = width() - gap - 1;
-    const double share = layer_.full_bytes.sum() > 0 ? attention / static_cast<double>(layer_.full_bytes.sum()) : 0;
-    const double top = curveHeight() + fontMetrics().height() * 1.6;
-    return {0.5, top, room * share, height() - top - 1};
-}
-
-QRectF AnatomyDrawing::mlpRect() const
-{
-    const QRectF attention = attentionRect();
-    const double left = attention.right() + fontMetrics().height();
-    return {left, attention.top(), width() - left - 1, attention.height()};
-}
-
-// Used units in the map's colours by importance, one colour without a record; unused ones grey. Neurons are thinner
-// than a pixel: columns of pixels are painted, each for the unit in its middle.
-void AnatomyDrawing::paintUnits(QPainter& painter, const QRectF& area, int used, int units,
-                                const std::vector<double>& importance) const
-{
-    QColor grey = quietColor(palette());
-    grey.setAlphaF(0.25F);
-    if (units <= 0) return;
-    const double each = area.width() / units;
-    const double step = std::max(each, 1.0 / devicePixelRatioF());
-    for (double x = 0; x < area.width() - 1e-6; x += step) {
-        const int unit = std::min(units - 1, static_cast<int>((x + step / 2) / each));
-        const double value = importance.empty() ? 0.5 : importance[static_cast<std::size_t>(unit)];
-        const double gap = each > 6 ? 1 : 0;
-        painter.fillRect(QRectF(area.left() + x, area.top(), std::min(step, area.width() - x) - gap, area.height()),
-                         unit < used ? sequentialColor(0.25 + 0.75 * std::sqrt(value)) : grey);
-    }
-}
-
-void AnatomyDrawing::paintCut(QPainter& painter, const QRectF& area, double share) const
-{
-    const double x = area.left() + area.width() * share;
-    painter.setPen(QPen(palette().color(QPalette::Base), 4));
-    painter.drawLine(QPointF(x, area.top() - 4), QPointF(x, area.bottom()));
-    painter.setPen(QPen(palette().color(QPalette::Text), 2));
-    painter.drawLine(QPointF(x, area.top() - 4), QPointF(x, area.bottom()));
-}
-
-void AnatomyDrawing::paintCurve(QPainter& painter, const QRectF& area, const std::vector<double>& importance) const
-{
-    if (importance.empty()) return;
-    const double high = curveHeight();
-    const double floor = area.top() - 4;
-    QPainterPath path(QPointF(area.left(), floor - high * importance.front()));
-    for (std::size_t i = 0; i < importance.size(); ++i) {
-        const double x = area.left() +
-                         area.width() * (static_cast<double>(i) + 0.5) / static_cast<double>(importance.size());
-        path.lineTo(x, floor - high * importance[i]);
-    }
-    painter.setPen(QPen(palette().color(QPalette::Highlight), 1.5));
-    painter.setBrush(Qt::NoBrush);
-    painter.drawPath(path);
-}
-
-void AnatomyDrawing::paintAttention(QPainter& painter) const
-{
-    const QRectF area = attentionRect();
-    const auto whole = static_cast<double>(layer_.full_bytes.key_value + layer_.full_bytes.attention);
-    if (layer_.full_heads == 0 || whole <= 0) return;
-    const double kv = area.height() * static_cast<double>(layer_.full_bytes.key_value) / whole;
-    const int groups = layer_.full_heads / layer_.heads_per_group;
-    paintUnits(painter, {area.left(), area.top(), area.width(), kv}, groups, groups, layer_.group_importance);
-    paintUnits(painter, {area.left(), area.top() + kv, area.width(), area.height() - kv},
-               layer_.heads / layer_.heads_per_group, groups, layer_.group_importance);
-    painter.setPen(QPen(palette().color(QPalette::Base), 2));
-    painter.drawLine(QPointF(area.left(), area.top() + kv), QPointF(area.right(), area.top() + kv));
-    paintCurve(painter, area, layer_.group_importance);
-    paintCut(painter, area, static_cast<double>(layer_.heads) / layer_.full_heads);
-}
-
-void AnatomyDrawing::paintMlp(QPainter& painter) const
-{
-    const QRectF area = mlpRect();
-    if (layer_.full_mlp == 0) return;
-    paintUnits(painter, area, layer_.mlp, layer_.full_mlp, layer_.neuron_importance);
-    paintCurve(painter, area, layer_.neuron_importance);
-    paintCut(painter, area, static_cast<double>(layer_.mlp) / layer_.full_mlp);
+    return {layer_, QSizeF(size()), static_cast<double>(fontMetrics().height()), 1.0 / devicePixelRatioF()};
 }
 
 void AnatomyDrawing::paintEvent(QPaintEvent*)
 {
     QPainter painter(this);
-    painter.setRenderHint(QPainter::Antialiasing);
-    paintAttention(painter);
-    paintMlp(painter);
+    sketch().paint(painter, {palette().color(QPalette::Base), palette().color(QPalette::Text), quietColor(palette()),
+                             palette().color(QPalette::Highlight)});
     painter.setPen(palette().color(QPalette::WindowText));
     const QLocale locale;
     const auto title = [&](const QRectF& area, const QString& text) {

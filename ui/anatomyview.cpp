@@ -111,25 +111,15 @@ void AnatomyView::refresh()
         const QSignalBlocker quiet(layer_box_);
         layer_box_->setValue(layer);
     }
-    const LayerSizes& sizes = config.layers[static_cast<std::size_t>(layer)];
     const Shown widths = shown(layer);
-    const int mlp = std::clamp(widths.mlp, 0, sizes.intermediate_size);
-    const int heads = std::clamp(widths.heads, 0, sizes.num_attention_heads);
-    AnatomyDrawing::Layer drawn;
-    drawn.mlp = mlp;
-    drawn.heads = heads;
-    drawn.full_mlp = sizes.intermediate_size;
-    drawn.full_heads = sizes.num_attention_heads;
-    drawn.heads_per_group = std::max(1, config.headsPerGroup());
-    drawn.full_bytes = layerBytes(config, layer, drawn.full_mlp, drawn.full_heads, model->bytes_per_weight);
+    AnatomyLayer drawn = anatomyLayer(*model->checkpoint, layer, widths.mlp, widths.heads, model->bytes_per_weight);
+    const int mlp = drawn.mlp;
+    const int heads = drawn.heads;
     QString held;
     if (const auto* neurons = importanceOf(model->checkpoint->record(), layer, true); neurons != nullptr) {
-        drawn.neuron_importance = relativeImportance(*neurons);
         held = tr("; %1 % of the neurons' importance")
                    .arg(QLocale().toString(100 * importanceHeld(*neurons, mlp), 'f', 0));
     }
-    if (const auto* groups = importanceOf(model->checkpoint->record(), layer, false); groups != nullptr)
-        drawn.group_importance = relativeImportance(*groups);
     const LayerBytes read = layerBytes(config, layer, mlp, heads, model->bytes_per_weight);
     const QLocale locale;
     summary_->setFullText(tr("%1 of %2 neurons, %3 of %4 heads; %5 of %6 read%7 (%8)")

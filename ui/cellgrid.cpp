@@ -10,14 +10,6 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 } // namespace
 
-int commonTokens(const Trace& a, const Trace& b)
-{
-    const auto same = [](const TokenRecord& x, const TokenRecord& y) { return x.id == y.id; };
-    const auto [end, unused] = std::mismatch(a.records.begin(), a.records.end(), b.records.begin(), b.records.end(),
-                                             same);
-    return static_cast<int>(end - a.records.begin());
-}
-
 void CellGrid::reset(int tokens, int layers)
 {
     tokens_ = std::max(0, tokens);

@@ -7,9 +7,6 @@
 
 namespace flextron::ui {
 
-/// Number of tokens, from the first on, that both texts have in common: only these can be compared.
-int commonTokens(const Trace& a, const Trace& b);
-
 /// Where a baseline is given, cells are differences to it, and only of the first `common` tokens: after a split the
 /// texts are different ones.
 struct GridSource {

@@ -43,6 +43,11 @@ QPalette themePalette(bool dark)
 
 } // namespace
 
+QPalette lightPalette()
+{
+    return themePalette(false);
+}
+
 bool isDark(const QPalette& palette)
 {
     return luminance(palette.color(QPalette::WindowText)) > luminance(palette.color(QPalette::Window));

@@ -1,8 +1,6 @@
 // A comparison from records that were kept in a file: no model is needed to look at them.
 #include <algorithm>
 
-#include <QStringDecoder>
-
 #include "ui/comparison.h"
 #include "ui/panemath.h"
 
@@ -10,22 +8,10 @@ namespace flextron::ui {
 
 namespace {
 
-/// Text by token from the bytes; part of a character goes to the token that completes it.
 std::vector<QString> piecesOf(const Trace& trace)
 {
-    QStringDecoder decoder(QStringDecoder::Utf8);
     std::vector<QString> pieces;
-    bool started = false;
-    for (const TokenRecord& record : trace.records) {
-        QString piece = decoder.decode(
-            QByteArrayView(record.bytes.data(), static_cast<qsizetype>(record.bytes.size())));
-        // The mark before a text's first word is no part of the text.
-        if (!started && !piece.isEmpty()) {
-            started = true;
-            if (piece.startsWith(QLatin1Char(' ')) && trace.records.front().bytes.empty()) piece.remove(0, 1);
-        }
-        pieces.push_back(std::move(piece));
-    }
+    for (const std::string& text : tokenTexts(trace)) pieces.push_back(QString::fromStdString(text));
     return pieces;
 }
 
@@ -57,10 +43,9 @@ PaneData paneOf(const Trace& trace)
     data.trace = trace;
     data.pieces = piecesOf(trace);
     data.kept = true;
-    const auto written = std::find_if(trace.records.begin(), trace.records.end(),
-                                      [](const TokenRecord& record) { return !record.given; });
-    data.prompt_tokens = static_cast<int>(written - trace.records.begin());
-    data.inputs.mode = written == trace.records.end() ? RunMode::Read : RunMode::Write;
+    data.prompt_tokens = givenTokens(trace);
+    const bool all_given = data.prompt_tokens == static_cast<int>(trace.records.size());
+    data.inputs.mode = all_given ? RunMode::Read : RunMode::Write;
     for (int i = 0; i < data.prompt_tokens; ++i) data.inputs.prompt += data.pieces[static_cast<std::size_t>(i)];
     data.inputs.sampler = trace.sampler;
     data.inputs.max_tokens = std::max(1, static_cast<int>(trace.records.size()) - data.prompt_tokens);

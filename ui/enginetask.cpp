@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/generate/generation.h"
+#include "engine/generate/alone.h"
 #include "ui/modelinfo.h"
 #include "ui/panesource.h"
 #include "ui/readingtask.h"
@@ -37,18 +37,11 @@ ResolvedTarget resolveChoice(const PaneRequest& pane, const LoadedModel& model)
 double measureSoloMs(const std::shared_ptr<const LoadedModel>& model, const PaneRequest& pane, const RunInputs& inputs,
                      const CancelToken& cancel)
 {
-    constexpr int kTokens = 24;
     const auto own = modelOf(pane.choice, model);
     const ResolvedTarget resolved = resolveChoice(pane, *own);
-    GenerationSettings settings;
-    settings.sampler = inputs.sampler;
-    settings.max_tokens = std::min(kTokens, inputs.max_tokens);
-    settings.stop_at_eos = false;
-    settings.top_tokens = 0;
-    const auto generation =
-        Generation::start(own, pane.branch, {{"", resolved.plan, resolved.routing}}, settings).orThrow();
-    while (!generation->finished()) static_cast<void>(generation->step(cancel).orThrow());
-    return generation->timing(0).p50_ms;
+    AloneOptions options{inputs.sampler};
+    options.tokens = std::min(options.tokens, inputs.max_tokens);
+    return msAlone(own, pane.branch, {"", resolved.plan, resolved.routing}, options, cancel).orThrow();
 }
 
 std::unique_ptr<EngineTask> makeTask(std::shared_ptr<const LoadedModel> model, const RunRequest& request)

@@ -3,50 +3,61 @@
 #include <algorithm>
 
 #include <QBuffer>
-#include <QFileInfo>
+#include <QDockWidget>
+#include <QPicture>
 #include <QPixmap>
-#include <QSvgGenerator>
 
 #include <qcustomplot.h>
 
 #include "engine/base/files.h"
+#include "ui/colors.h"
+#include "ui/figurepen.h"
 
 namespace flextron::ui {
 
 namespace {
 
-constexpr double kScale = 2.0;
+/// Light colours and the figures' type for as long as it lives. The views colour their plots anew when their palette
+/// changes, at once.
+class Printed {
+public:
+    explicit Printed(QCustomPlot* plot) : view_(plot)
+    {
+        while (view_->parentWidget() != nullptr && qobject_cast<QDockWidget*>(view_->parentWidget()) == nullptr)
+            view_ = view_->parentWidget();
+        view_->setPalette(lightPalette());
+        view_->setFont(figureFont());
+    }
+    Printed(const Printed&) = delete;
+    Printed& operator=(const Printed&) = delete;
+    ~Printed()
+    {
+        view_->setPalette({});
+        view_->setFont({});
+    }
 
-QByteArray pngOf(const QPixmap& picture)
+private:
+    QWidget* view_;
+};
+
+template <class Plottable> void addPoints(FigureData& data, const Plottable* plottable, int index)
 {
-    QByteArray bytes;
-    QBuffer buffer(&bytes);
-    buffer.open(QIODevice::WriteOnly);
-    picture.save(&buffer, "PNG");
-    return bytes;
+    const QString name = plottable->name().isEmpty() ? QString::number(index) : plottable->name();
+    for (int i = 0; i < plottable->dataCount(); ++i)
+        data.rows.push_back({name, figureNumber(plottable->dataMainKey(i)), figureNumber(plottable->dataMainValue(i))});
 }
 
-QByteArray svgOf(QCustomPlot* plot)
+FigureData dataOf(QCustomPlot* plot)
 {
-    QByteArray bytes;
-    QBuffer buffer(&bytes);
-    QSvgGenerator generator;
-    generator.setOutputDevice(&buffer);
-    generator.setSize(plot->size());
-    generator.setViewBox(QRect(QPoint(0, 0), plot->size()));
-    generator.setTitle(plot->accessibleName());
-    QCPPainter painter;
-    painter.begin(&generator);
-    painter.setMode(QCPPainter::pmVectorized);
-    painter.fillRect(QRect(QPoint(0, 0), plot->size()), plot->palette().color(QPalette::Base));
-    plot->toPainter(&painter, plot->width(), plot->height());
-    painter.end();
-    return bytes;
-}
-
-Result<void> write(const QString& file, const QByteArray& bytes)
-{
-    return writeFile(file.toStdString(), std::string_view(bytes.constData(), static_cast<std::size_t>(bytes.size())));
+    FigureData data{{QStringLiteral("series"), QStringLiteral("x"), QStringLiteral("y")}, {}};
+    for (int i = 0; i < plot->plottableCount(); ++i) {
+        const QCPAbstractPlottable* plottable = plot->plottable(i);
+        if (!plottable->visible()) continue;
+        if (const auto* graph = qobject_cast<const QCPGraph*>(plottable)) addPoints(data, graph, i);
+        else if (const auto* curve = qobject_cast<const QCPCurve*>(plottable)) addPoints(data, curve, i);
+        else if (const auto* bars = qobject_cast<const QCPBars*>(plottable)) addPoints(data, bars, i);
+    }
+    return data;
 }
 
 } // namespace
@@ -55,7 +66,9 @@ QList<QCustomPlot*> visiblePlots(const QWidget* window)
 {
     QList<QCustomPlot*> plots;
     for (QCustomPlot* plot : window->findChildren<QCustomPlot*>()) {
-        if (plot->isVisible() && !plot->accessibleName().isEmpty()) plots << plot;
+        const bool has_figure = plot->objectName() == QLatin1String("heatmapPlot") ||
+                                plot->objectName() == QLatin1String("ledgerPlot");
+        if (plot->isVisible() && !plot->accessibleName().isEmpty() && !has_figure) plots << plot;
     }
     std::sort(plots.begin(), plots.end(), [](const QCustomPlot* a, const QCustomPlot* b) {
         return a->accessibleName().localeAwareCompare(b->accessibleName()) < 0;
@@ -63,19 +76,36 @@ QList<QCustomPlot*> visiblePlots(const QWidget* window)
     return plots;
 }
 
-Result<void> writeFigure(QCustomPlot* plot, const QString& file)
+Figure plotFigure(QCustomPlot* plot, double width_mm)
 {
-    const QString ending = QFileInfo(file).suffix().toLower();
-    if (ending == QLatin1String("svg")) return write(file, svgOf(plot));
-    if (ending == QLatin1String("png"))
-        return write(file, pngOf(plot->toPixmap(plot->width(), plot->height(), kScale)));
-    return Error{ErrorCode::InvalidArgument, file.toStdString() + ": a figure is written as .svg or .png",
-                 "Give the file one of these endings."};
+    // Drawn once, here: the figure itself may be painted on any thread.
+    const Printed printed(plot);
+    const int width = qRound(width_mm * kUnitsPerMm);
+    const int height = qRound(width * 0.62);
+    QPicture picture;
+    {
+        QCPPainter painter;
+        painter.begin(&picture);
+        painter.setMode(QCPPainter::pmVectorized);
+        plot->toPainter(&painter, width, height);
+        painter.end();
+    }
+    Figure figure;
+    figure.view = plot->objectName();
+    figure.title = plot->accessibleName();
+    figure.data = dataOf(plot);
+    figure.height = [height](double) { return height; };
+    figure.paint = [picture](QPainter& painter, QSizeF) { painter.drawPicture(0, 0, picture); };
+    return figure;
 }
 
 Result<void> writePicture(QWidget* widget, const QString& file)
 {
-    return write(file, pngOf(widget->grab()));
+    QByteArray bytes;
+    QBuffer buffer(&bytes);
+    buffer.open(QIODevice::WriteOnly);
+    widget->grab().save(&buffer, "PNG");
+    return writeFile(file.toStdString(), std::string_view(bytes.constData(), static_cast<std::size_t>(bytes.size())));
 }
 
 } // namespace flextron::ui

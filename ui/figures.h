@@ -1,21 +1,24 @@
-// Plots and the window as picture files, each written whole or not at all.
+// The window and its plots as pictures.
 #pragma once
 
 #include <QList>
 #include <QString>
 
 #include "engine/base/error.h"
+#include "ui/figure.h"
 
 class QCustomPlot;
 class QWidget;
 
 namespace flextron::ui {
 
-/// The window's plots that can be seen now, in the order of their names.
+/// Plots that are shown now and have no figure of their own (ui/figureviews.h), in the order of their names.
 QList<QCustomPlot*> visiblePlots(const QWidget* window);
 
-/// SVG or PNG (twice the screen's resolution), by the file's ending; InvalidArgument for another.
-Result<void> writeFigure(QCustomPlot* plot, const QString& file);
+/// A plot as it is shown, for print at this width: light colours, the figures' type. Its curves are the data.
+Figure plotFigure(QCustomPlot* plot, double width_mm);
+
+/// The window as it is, written whole or not at all.
 Result<void> writePicture(QWidget* widget, const QString& file);
 
 } // namespace flextron::ui

@@ -8,15 +8,16 @@
 #include <QMenu>
 #include <QPointer>
 
-#include <qcustomplot.h>
-
 #include "engine/base/files.h"
 #include "ui/askforfile.h"
 #include "ui/commandline.h"
 #include "ui/corpusview.h"
 #include "ui/elsewhere.h"
+#include "ui/exportdata.h"
+#include "ui/figuredialog.h"
 #include "ui/figures.h"
 #include "ui/history.h"
+#include "ui/inspectionviews.h"
 #include "ui/jobviews.h"
 #include "ui/mainwindow.h"
 #include "ui/notespanel.h"
@@ -62,6 +63,11 @@ void FileActions::makeActions()
                                       tr("Keep every token's record of all panes in a file"));
     export_texts_ = window_->makeAction("exportTexts", tr("Export Te&xts…"), {},
                                         tr("Keep what all panes wrote as text"));
+    export_report_ = window_->makeAction("exportReport", tr("Export &Report…"), {},
+                                         tr("Keep all panes as an interactive page that any browser opens, without "
+                                            "the program, the model or a network"));
+    export_figure_ = window_->makeAction("exportFigure", tr("Export &Figure…"), Qt::CTRL | Qt::ALT | Qt::Key_F,
+                                         tr("A view for print: SVG, PDF or PNG, with the numbers behind it"));
     export_window_ = window_->makeAction("exportWindow", tr("Export &Window as Picture…"), {},
                                          tr("Keep the window as it is as a PNG"));
     copy_command_ = window_->makeAction("copyCommand", tr("Copy as Command &Line"), Qt::CTRL | Qt::ALT | Qt::Key_C,
@@ -88,6 +94,11 @@ void FileActions::makeActions()
         choose(export_texts_->text(), tr("Texts (*.txt *.md)"), QStringLiteral("txt"), true,
                [this](const QString& file) { exportTexts(file); });
     });
+    connect(export_report_, &QAction::triggered, this, [this] {
+        choose(export_report_->text(), tr("Pages (*.html)"), QStringLiteral("html"), true,
+               [this](const QString& file) { exportReport(file); });
+    });
+    connect(export_figure_, &QAction::triggered, this, &FileActions::showFigures);
     connect(export_window_, &QAction::triggered, this, [this] {
         choose(export_window_->text(), tr("Pictures (*.png)"), QStringLiteral("png"), true,
                [this](const QString& file) {
@@ -104,9 +115,7 @@ void FileActions::addTo(QMenu* file, QMenu* edit)
     file->addSeparator();
     file->addActions({open_trace_, save_trace_});
     file->addSeparator();
-    figures_ = file->addMenu(tr("Export &Figure"));
-    connect(figures_, &QMenu::aboutToShow, this, &FileActions::listFigures);
-    file->addActions({export_texts_, export_window_});
+    file->addActions({export_report_, export_figure_, export_texts_, export_window_});
     edit->addAction(copy_command_);
 }
 
@@ -115,7 +124,7 @@ void FileActions::update()
     const bool texts = window_->comparison()->pane(PaneSlot::Live).hasText() ||
                        window_->comparison()->pane(PaneSlot::Full).hasText();
     const bool still = texts && !window_->service()->running();
-    for (QAction* action : {save_trace_, export_texts_, copy_command_}) action->setEnabled(still);
+    for (QAction* action : {save_trace_, export_texts_, export_report_, copy_command_}) action->setEnabled(still);
 }
 
 void FileActions::choose(const QString& title, const QString& filter, const QString& ending, bool save,
@@ -301,6 +310,21 @@ void FileActions::exportTexts(const QString& file)
         });
 }
 
+void FileActions::exportReport(const QString& file)
+{
+    const ModelInfoPtr model = window_->service()->model();
+    elsewhere(
+        this,
+        [file, model,
+         report = reportOf(*window_->comparison(), *window_->inspection()->baseline(), *this, model)]() mutable {
+            addModel(report, model);
+            return writeReport(file.toStdString(), report);
+        },
+        [this, file](const Result<void>& result) {
+            finish(tr("The report could not be written."), tr("Written: %1").arg(file), result);
+        });
+}
+
 void FileActions::openFile(const QString& file)
 {
     const QFileInfo info(file);
@@ -338,21 +362,42 @@ void FileActions::copyCommand()
     window_->showMessage(tr("Copied: %1").arg(command));
 }
 
-void FileActions::listFigures()
+void FileActions::showFigures()
 {
-    figures_->clear();
-    for (QCustomPlot* plot : visiblePlots(window_)) {
-        QAction* action = figures_->addAction(plot->accessibleName());
-        connect(action, &QAction::triggered, this, [this, plot = QPointer<QCustomPlot>(plot)] {
-            choose(tr("Export a figure"), tr("Figures (*.svg *.png)"), QStringLiteral("svg"), true,
-                   [this, plot](const QString& file) {
-                       if (plot)
-                           finish(tr("The figure could not be written."), tr("Written: %1").arg(file),
-                                  writeFigure(plot, file));
-                   });
-        });
+    FigureSource source = figureSourceOf(*window_);
+    const QList<QCustomPlot*> plots = visiblePlots(window_);
+    if (source.traces.empty() && plots.isEmpty()) {
+        window_->showMessage(tr("There is nothing to draw yet. Run first (F5)."));
+        return;
     }
-    if (figures_->isEmpty()) figures_->addAction(tr("No figure is shown"))->setEnabled(false);
+    QJsonObject origin;
+    if (!source.traces.empty()) {
+        const PaneSlot slot = window_->comparison()->pane(window_->selection()->state().pane).hasText()
+                                  ? window_->selection()->state().pane
+                                  : PaneSlot::Live;
+        origin = figureOrigin(source, commandOf(slot));
+    }
+    auto* dialog = new FigureDialog(std::move(source), plots, origin, window_);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    connect(dialog, &QDialog::accepted, this, [this, dialog] {
+        if (!dialog->figure()) return;
+        choose(tr("Export a figure"), tr("Figures (*.%1)").arg(dialog->ending()), dialog->ending(), true,
+               [this, figure = *dialog->figure(), width = dialog->widthMm(), data = dialog->withData(),
+                origin = dialog->origin()](const QString& file) {
+                   exportFigure(figure, {file, width, data}, origin);
+               });
+    });
+    dialog->open();
+}
+
+void FileActions::exportFigure(const Figure& figure, const FigureFile& file, const QJsonObject& origin)
+{
+    elsewhere(
+        this, [figure, file, origin] { return writeFigureFiles(figure, file, origin); },
+        [this](const Result<QStringList>& files) {
+            if (!files.ok()) failed(tr("The figure could not be written."), files.error());
+            else finish({}, tr("Written: %1").arg(files->join(QStringLiteral(", "))), {});
+        });
 }
 
 } // namespace flextron::ui

@@ -5,6 +5,7 @@
 
 #include <QObject>
 
+#include "ui/figurefile.h"
 #include "ui/session.h"
 
 class QAction;
@@ -29,6 +30,9 @@ public:
     void openTraces(const QString& file);
     void saveTraces(const QString& file);
     void exportTexts(const QString& file);
+    void exportFigure(const Figure& figure, const FigureFile& file, const QJsonObject& origin);
+    /// The panes as an interactive page (engine/report/report.h).
+    void exportReport(const QString& file);
     /// Anything the window opens: a session, a trace, a text, a model's folder.
     void openFile(const QString& file);
     [[nodiscard]] Session current() const;
@@ -47,7 +51,7 @@ private:
     void applyPending();
     void failed(const QString& title, const Error& error);
     void finish(const QString& title, const QString& success, const Result<void>& result);
-    void listFigures();
+    void showFigures();
     void copyCommand();
     void choose(const QString& title, const QString& filter, const QString& ending, bool save,
                 const std::function<void(const QString&)>& chosen);
@@ -61,9 +65,10 @@ private:
     QAction* open_trace_ = nullptr;
     QAction* save_trace_ = nullptr;
     QAction* export_texts_ = nullptr;
+    QAction* export_report_ = nullptr;
+    QAction* export_figure_ = nullptr;
     QAction* export_window_ = nullptr;
     QAction* copy_command_ = nullptr;
-    QMenu* figures_ = nullptr;
 };
 
 } // namespace flextron::ui

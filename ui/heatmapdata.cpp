@@ -8,7 +8,6 @@
 #include <QCoreApplication>
 #include <QLocale>
 
-#include "engine/model/cost.h"
 #include "ui/format.h"
 
 namespace flextron::ui {
@@ -37,29 +36,6 @@ QString percent(double share)
 }
 
 } // namespace
-
-std::int64_t LayerShares::layerFlops(int layer, int mlp, int heads) const
-{
-    const auto layers = static_cast<std::size_t>(config_.numLayers());
-    SubNetwork subnet{std::vector<int>(layers, 0), std::vector<int>(layers, 0)};
-    CostOptions options;
-    options.kv = KvRule::All;
-    const std::int64_t without = costOf(subnet, config_, options).flops_per_token;
-    subnet.mlp[static_cast<std::size_t>(layer)] = mlp;
-    subnet.heads[static_cast<std::size_t>(layer)] = heads;
-    return costOf(subnet, config_, options).flops_per_token - without;
-}
-
-double LayerShares::share(int layer, int mlp, int heads) const
-{
-    const auto [entry, added] = known_.try_emplace({layer, mlp, heads}, 0.0);
-    if (added) {
-        const LayerSizes& full = config_.layers[static_cast<std::size_t>(layer)];
-        const auto whole = layerFlops(layer, full.intermediate_size, full.num_attention_heads);
-        entry->second = static_cast<double>(layerFlops(layer, mlp, heads)) / static_cast<double>(whole);
-    }
-    return entry->second;
-}
 
 double cellValue(const Trace& trace, int token, int layer, Quantity quantity, const LayerShares* shares)
 {
@@ -126,6 +102,8 @@ QString cellText(const Trace& trace, int token, int layer, Quantity quantity, co
     if (token < 0 || token >= static_cast<int>(trace.records.size())) return {};
     const TokenRecord& record = trace.records[static_cast<std::size_t>(token)];
     const QString place = Text::tr("token %1 %2, layer %3").arg(token).arg(formatToken(record.bytes)).arg(layer);
+    if (quantity == Quantity::ComputeShare && shares == nullptr)
+        return Text::tr("%1: open the model to see shares of its compute").arg(place);
     const double value = cellValue(trace, token, layer, quantity, shares);
     if (std::isnan(value)) return Text::tr("%1: not read yet").arg(place);
     switch (quantity) {

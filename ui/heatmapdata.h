@@ -1,15 +1,13 @@
 // The heatmap's arithmetic: pure functions over a Trace, no window.
 #pragma once
 
-#include <map>
 #include <optional>
-#include <tuple>
 #include <vector>
 
 #include <QString>
 
 #include "engine/generate/trace.h"
-#include "engine/model/config.h"
+#include "engine/model/layer_shares.h"
 
 namespace flextron::ui {
 
@@ -18,19 +16,6 @@ enum class Quantity {
     Heads,        ///< query heads
     ComputeShare, ///< of the full layer's FLOPs
     Milliseconds, ///< of the layer in this run
-};
-
-/// FLOPs of a layer at given widths over those at full width, K/V of all groups, 256 tokens of context. Remembers what
-/// it has computed.
-class LayerShares {
-public:
-    explicit LayerShares(ModelConfig config) : config_(std::move(config)) {}
-    [[nodiscard]] double share(int layer, int mlp, int heads) const;
-
-private:
-    [[nodiscard]] std::int64_t layerFlops(int layer, int mlp, int heads) const;
-    ModelConfig config_;
-    mutable std::map<std::tuple<int, int, int>, double> known_;
 };
 
 /// NaN for a token that was not read yet, or a cell outside the trace. `shares` is needed for ComputeShare only.

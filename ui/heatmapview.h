@@ -36,6 +36,7 @@ public:
     /// What the window lists in its menus.
     [[nodiscard]] QList<QAction*> viewActions() const;
     void setQuantity(Quantity quantity);
+    [[nodiscard]] Quantity quantity() const { return quantity_; }
     /// NaN where nothing is drawn.
     [[nodiscard]] double drawnValue(int token, int layer) const { return plot_->drawnValue(token, layer); }
     void resetZoom() { plot_->resetZoom(); }

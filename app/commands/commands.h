@@ -27,6 +27,8 @@ Run declareModels(CLI::App& command);
 Run declareInfo(CLI::App& command);
 Run declareGenerate(CLI::App& command);
 Run declareCompare(CLI::App& command);
+Run declareReport(CLI::App& command);
+Run declareRender(CLI::App& command);
 Run declareScore(CLI::App& command);
 Run declareEvaluate(CLI::App& command);
 Run declareRouters(CLI::App& command);

@@ -33,6 +33,8 @@ template <class T> T understood(Result<T> result)
     return std::move(result).value();
 }
 
+} // namespace
+
 CLI::Option* rangeChecked(CLI::Option* option, double low, bool low_included, double high, const std::string& expected)
 {
     return option->check(CLI::Validator(
@@ -45,8 +47,6 @@ CLI::Option* rangeChecked(CLI::Option* option, double low, bool low_included, do
         },
         ""));
 }
-
-} // namespace
 
 CLI::Option* addChoice(CLI::App& command, const std::string& name, std::string& value, const std::string& values,
                        const std::string& what)

@@ -26,6 +26,8 @@ namespace flextron::cli {
 /// completion.
 CLI::Option* addChoice(CLI::App& command, const std::string& name, std::string& value, const std::string& values,
                        const std::string& what);
+/// A number from `low` (itself included or not) to `high`; `expected` says it in words.
+CLI::Option* rangeChecked(CLI::Option* option, double low, bool low_included, double high, const std::string& expected);
 /// "--json"
 void addJsonFlag(CLI::App& command, bool& json);
 /// The positional MODEL.

@@ -1,4 +1,4 @@
-// Facts about the machine the program runs on.
+// Facts about the machine the program runs on, its clock included.
 #pragma once
 
 #include <cstdint>
@@ -19,5 +19,7 @@ std::int64_t residentMemory();
 std::int64_t peakMemory();
 /// "1.4 GB", "352 kB": decimal units, two significant digits or more.
 std::string formatBytes(std::int64_t bytes);
+/// ISO 8601: "2026-01-31T08:15:00Z".
+std::string nowInUtc();
 
 } // namespace flextron

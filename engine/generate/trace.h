@@ -65,6 +65,14 @@ struct Trace {
     [[nodiscard]] std::vector<TokenId> ids() const;
 };
 
+/// Text by token, from the bytes: UTF-8 throughout. What is part of a character goes to the token that completes it,
+/// and a beginning that nothing completes is left out; other bytes that are no UTF-8 become U+FFFD.
+std::vector<std::string> tokenTexts(const Trace& trace);
+/// Records of a prompt or of a text that was read, from the first on.
+int givenTokens(const Trace& trace);
+/// Tokens, from the first on, that are the same in both.
+int commonTokens(const Trace& a, const Trace& b);
+
 /// One safetensors file; arrays of pane i are named "i/ids", "i/mlp", ... (docs/file-formats.md). Written whole or not
 /// at all.
 Result<void> writeTraces(const std::filesystem::path& file, const std::vector<Trace>& traces);

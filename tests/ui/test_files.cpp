@@ -3,6 +3,9 @@
 #include <QComboBox>
 #include <QDockWidget>
 #include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QPushButton>
 #include <QSettings>
 #include <QSignalSpy>
@@ -13,6 +16,7 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "ui/commandline.h"
+#include "ui/figuredialog.h"
 #include "ui/figures.h"
 #include "ui/fileactions.h"
 #include "ui/heatmapview.h"
@@ -144,6 +148,25 @@ private slots:
         QCOMPARE(window_->heatmap()->drawnValue(0, 0), static_cast<double>(before.back().records[0].mlp[0]));
         QVERIFY(window_->paneView(PaneSlot::Live)->detailText().contains("neurons"));
         QVERIFY(!action("run")->isEnabled());
+
+        // Views that read records show them; the others say that they need the model.
+        window_->selection()->selectToken(PaneSlot::Live, 2, 1);
+        for (QDockWidget* dock : window_->findChildren<QDockWidget*>()) {
+            const bool reads = QStringList{"heatmapDock", "tokenDock"}.contains(dock->objectName());
+            const bool why = dock->objectName() ==
+                             QLatin1String("whyDock");                    // with two pages: the records', the model's
+            if (dock->objectName() == QLatin1String("runDock")) continue; // a run's folder needs no model
+            const auto pages = dock->findChildren<StatePage*>();
+            for (qsizetype i = 0; i < pages.size(); ++i) {
+                const bool content = pages[i]->state() == StatePage::State::Content;
+                const bool says = pages[i]->message().contains(QLatin1String("model"));
+                QVERIFY2(reads || (why && i == 0) ? content : !content && says,
+                         qPrintable(dock->objectName() + ": " + pages[i]->message()));
+            }
+        }
+        QVERIFY(window_->heatmap()->readout().contains("neurons"));
+        window_->heatmap()->setQuantity(Quantity::ComputeShare);
+        QVERIFY(window_->heatmap()->readout().contains("open the model"));
     }
 
     void aTraceThatIsNoneIsAnError()
@@ -161,12 +184,13 @@ private slots:
         load();
         window_->subNetworkPanel()->setBudget(0.0);
         QTRY_VERIFY(complete());
-        for (int kind = 0; kind < 3; ++kind) {
+        for (int kind = 0; kind < 4; ++kind) {
             QSignalSpy done(window_->files(), &FileActions::done);
             const QString file = QStringLiteral("/proc/nothing/can/be/here");
             if (kind == 0) window_->files()->saveSession(file);
             if (kind == 1) window_->files()->saveTraces(file);
             if (kind == 2) window_->files()->exportTexts(file);
+            if (kind == 3) window_->files()->exportReport(file);
             QVERIFY(done.wait());
             QVERIFY(!done.at(0).at(0).toBool());
             QVERIFY(window_->noticeBar()->text().contains(file));
@@ -186,15 +210,73 @@ private slots:
         for (const PaneSlot slot : window_->comparison()->order())
             QVERIFY(texts.contains(window_->paneView(slot)->text()->toPlainText().toUtf8()));
 
-        const auto plots = visiblePlots(window_.get());
-        QVERIFY(!plots.isEmpty());
-        QVERIFY(writeFigure(plots.front(), path(QStringLiteral("f.svg"))).ok());
-        QVERIFY(read(QStringLiteral("f.svg")).contains("<svg"));
-        QVERIFY(writeFigure(plots.front(), path(QStringLiteral("f.png"))).ok());
-        QVERIFY(!QImage(path(QStringLiteral("f.png"))).isNull());
-        QVERIFY(!writeFigure(plots.front(), path(QStringLiteral("f.bmp"))).ok());
         QVERIFY(writePicture(window_.get(), path(QStringLiteral("w.png"))).ok());
         QVERIFY(!QImage(path(QStringLiteral("w.png"))).isNull());
+    }
+
+    void aReportIsThePanes()
+    {
+        load();
+        window_->subNetworkPanel()->setBudget(0.0);
+        QTRY_VERIFY(complete());
+        window_->comparison()->renamePin(*window_->comparison()->addPin(), QStringLiteral("</script>"));
+        QTRY_VERIFY(complete());
+        QVERIFY(action("exportReport")->isEnabled());
+        QSignalSpy done(window_->files(), &FileActions::done);
+        window_->files()->exportReport(path(QStringLiteral("r.html")));
+        QVERIFY(done.wait());
+        QVERIFY(done.at(0).at(0).toBool());
+        const QByteArray page = read(QStringLiteral("r.html"));
+        const QByteArray begin("<script type=\"application/json\" id=\"data\">");
+        const qsizetype from = page.indexOf(begin) + begin.size();
+        const QJsonObject data =
+            QJsonDocument::fromJson(page.mid(from, page.indexOf("</script>", from) - from)).object();
+        const QJsonArray panes = data["panes"].toArray();
+        QCOMPARE(panes.size(), 3);
+        int index = 0;
+        for (const PaneSlot slot : window_->comparison()->order()) {
+            const PaneData& pane = window_->comparison()->pane(slot);
+            const QJsonObject entry = panes[index++].toObject();
+            QCOMPARE(entry["name"].toString(), window_->comparison()->paneName(slot));
+            QString text;
+            for (const QJsonValue& piece : entry["texts"].toArray()) text += piece.toString();
+            QCOMPARE(text, window_->paneView(slot)->text()->toPlainText());
+            QCOMPARE(entry["command"].toString(), window_->files()->commandOf(slot));
+            QCOMPARE(entry["timing"].toObject()["tokens"].toInt(), pane.timing.new_tokens);
+            QVERIFY(entry.contains("mlp_share")); // the model that made it is open
+            QCOMPARE(entry["full_logprob"].toArray().size(),
+                     commonTokens(pane.trace, window_->comparison()->pane(PaneSlot::Full).trace));
+        }
+    }
+
+    void aFigureIsPreviewedAndWritten()
+    {
+        load();
+        window_->subNetworkPanel()->setBudget(0.0);
+        QTRY_VERIFY(complete());
+        action("exportFigure")->trigger();
+        auto* dialog = window_->findChild<FigureDialog*>();
+        QVERIFY(dialog != nullptr);
+        QTRY_VERIFY(dialog->figure());
+        dialog->setWidthMm(kPageMm);
+        for (const char* view : {"budget", "anatomy", "text", "layers", "heatmap"}) {
+            dialog->setView(QLatin1String(view));
+            QTRY_VERIFY(dialog->figure());
+            QCOMPARE(dialog->figure()->view, QLatin1String(view));
+        }
+        dialog->setView(QStringLiteral("why")); // uniform widths: no router was asked
+        QTRY_VERIFY(dialog->problem().contains("no dynamic router was asked"));
+        QVERIFY(!dialog->figure());
+        dialog->setView(QStringLiteral("heatmap"));
+        QTRY_VERIFY(dialog->figure());
+        QSignalSpy done(window_->files(), &FileActions::done);
+        window_->files()->exportFigure(*dialog->figure(), {path(QStringLiteral("f.pdf")), dialog->widthMm(), true},
+                                       dialog->origin());
+        QVERIFY(done.wait());
+        QVERIFY(done.at(0).at(0).toBool());
+        QVERIFY(read(QStringLiteral("f.pdf")).startsWith("%PDF"));
+        QVERIFY(read(QStringLiteral("f.csv")).startsWith("token,id,text,layer,"));
+        QVERIFY(read(QStringLiteral("f.json")).contains("flextron generate"));
     }
 
     void aCommandLineCarriesEverything()
