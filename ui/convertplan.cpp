@@ -75,7 +75,7 @@ std::optional<Error> outProblem(const QString& out)
         return problem(Text::tr("%1.work holds an interrupted conversion.").arg(out),
                        Text::tr("Go on with it (Model > Resume an Interrupted Conversion), or name another folder."));
     const QString folder = nearestFolder(out);
-    if (!QFileInfo(folder).isWritable())
+    if (!QFileInfo(folder).isDir() || !QFileInfo(folder).isWritable())
         return problem(Text::tr("%1 cannot be written to.").arg(folder),
                        Text::tr("Choose a folder of your own for the result."));
     return std::nullopt;

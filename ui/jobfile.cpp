@@ -8,7 +8,6 @@
 #include <QJsonObject>
 
 #include "engine/base/files.h"
-#include "ui/commandline.h"
 
 namespace flextron::ui {
 
@@ -112,13 +111,6 @@ ProcessState processState(const ProcessId& process)
     case 't': return ProcessState::Stopped;
     default: return ProcessState::Running;
     }
-}
-
-QString JobRecord::commandLine() const
-{
-    QString line = shellQuoted(program);
-    for (const QString& argument : arguments) line += QLatin1Char(' ') + shellQuoted(argument);
-    return line;
 }
 
 Result<void> writeJob(const JobRecord& job)

@@ -53,8 +53,6 @@ struct JobRecord {
     [[nodiscard]] QString file(const QString& name) const { return folder + QLatin1Char('/') + name; }
     [[nodiscard]] QString logFile() const { return file(QStringLiteral("progress.jsonl")); }
     [[nodiscard]] QString outputFile() const { return file(QStringLiteral("output.json")); }
-    /// What it was called with, for a terminal.
-    [[nodiscard]] QString commandLine() const;
 };
 /// Written whole or not at all, as job.json in the record's folder.
 Result<void> writeJob(const JobRecord& job);

@@ -96,6 +96,10 @@ QWidget* RunMonitor::makeContent()
     plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
     plot_->axisRect()->setupFullAxesBox();
     for (QCPAxis* axis : {plot_->xAxis2, plot_->yAxis2}) axis->setTicks(false);
+    // Beside the lines, not over the newest ones.
+    plot_->plotLayout()->addElement(0, 1, plot_->legend);
+    plot_->plotLayout()->setColumnStretchFactor(1, 0.001);
+    plot_->legend->setFillOrder(QCPLayoutGrid::foRowsFirst);
     auto* bar = new QHBoxLayout;
     bar->addWidget(stage_);
     bar->addWidget(chart_);

@@ -19,6 +19,7 @@
 
 using namespace flextron;
 using namespace flextron::ui;
+using flextron::test::kLongMs;
 
 namespace {
 
@@ -228,11 +229,11 @@ private slots:
         QSignalSpy said(&view, &CorpusView::said);
         const QString file = folder.filePath(QStringLiteral("r.json"));
         view.exportTo(file);
-        QVERIFY(said.wait());
+        QVERIFY(said.wait(kLongMs));
         QCOMPARE(QByteArray::fromStdString(*readFile(file.toStdString())), twoReports());
         QSignalSpy failed(&view, &CorpusView::failed);
         view.exportTo(folder.filePath(QStringLiteral("none/r.csv")));
-        QVERIFY(failed.wait());
+        QVERIFY(failed.wait(kLongMs));
         view.restore("{}");
         QCOMPARE(failed.count(), 2);
         QVERIFY(view.report().has_value()); // what is there stays
@@ -250,20 +251,20 @@ private slots:
         CorpusView view(&jobs, &service, actions, &convert);
         QSignalSpy loaded(&service, &EngineService::modelLoaded);
         service.load(QStringLiteral("fake"));
-        QVERIFY(loaded.wait());
+        QVERIFY(loaded.wait(kLongMs));
         CorpusRequest request;
         request.texts = {kText};
         view.make(request);
         QCOMPARE(view.page()->state(), StatePage::State::Loading);
-        QTRY_VERIFY(view.report().has_value());
+        QTRY_VERIFY_WITH_TIMEOUT(view.report().has_value(), kLongMs);
         QVERIFY(program.calls().last().startsWith(QLatin1String("routers ")));
         // A window that opens later finds the result.
         CorpusView later(&jobs, &service, actions, &convert);
-        QTRY_VERIFY(later.report().has_value());
+        QTRY_VERIFY_WITH_TIMEOUT(later.report().has_value(), kLongMs);
         // One that fails says why.
         program.setMode("fail");
         later.make(request);
-        QTRY_COMPARE(later.page()->state(), StatePage::State::Error);
+        QTRY_COMPARE_WITH_TIMEOUT(later.page()->state(), StatePage::State::Error, kLongMs);
         QVERIFY(later.page()->message().contains(QLatin1String("the disk is full")));
     }
 

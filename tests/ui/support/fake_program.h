@@ -13,6 +13,8 @@
 
 namespace flextron::test {
 
+constexpr int kLongMs = 240'000; // processes on a busy machine
+
 class FakeProgram {
 public:
     FakeProgram()
