@@ -246,7 +246,10 @@ void FigurePlot::paintAxes(const FigurePen& pen, bool grid) const
                         2 * kGap;
     for (const double tick : niceTicks(x_.range.low, x_.range.high, mostTicks(area_.width(), each), x_.whole)) {
         pen.line({x(tick), area_.bottom()}, {x(tick), area_.bottom() + kTick}, FigurePen::kQuiet);
-        pen.text({x(tick) - each, area_.bottom() + kTick, 2 * each, line}, Qt::AlignHCenter | Qt::AlignTop,
+        // Under its tick, but not over the paper's edge.
+        const double half = metrics.horizontalAdvance(tickText(tick)) / 2 + 1;
+        const double middle = std::min(x(tick), area_.right() - half);
+        pen.text({middle - half, area_.bottom() + kTick, 2 * half, line}, Qt::AlignHCenter | Qt::AlignTop,
                  tickText(tick));
     }
     const auto across = niceTicks(y_.range.low, y_.range.high, mostTicks(area_.height(), 1.6 * line), y_.whole);

@@ -82,8 +82,9 @@ private slots:
     void everyCommandHasHelpWithAnExample_data()
     {
         QTest::addColumn<QString>("command");
-        for (const char* command : {"models", "info", "generate", "compare", "score", "tokenize", "train",
-                                    "train-tokenizer", "convert", "profile", "export", "bench", "completion"})
+        for (const char* command :
+             {"models", "info", "generate", "compare", "score", "tokenize", "train", "train-tokenizer", "convert",
+              "profile", "export", "bench", "report", "render", "completion"})
             QTest::newRow(command) << QString(command);
     }
     void everyCommandHasHelpWithAnExample()

@@ -166,6 +166,7 @@ private slots:
         }
         QVERIFY(window_->heatmap()->readout().contains("neurons"));
         window_->heatmap()->setQuantity(Quantity::ComputeShare);
+        window_->selection()->selectToken(PaneSlot::Live, 2, 0);
         QVERIFY(window_->heatmap()->readout().contains("open the model"));
     }
 
@@ -216,6 +217,7 @@ private slots:
 
     void aReportIsThePanes()
     {
+        engine_->fake.model->hash = modelHash(*engine_->fake.model->checkpoint); // as loading gives it
         load();
         window_->subNetworkPanel()->setBudget(0.0);
         QTRY_VERIFY(complete());

@@ -59,7 +59,7 @@ const ms = (value) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0) + " ms
 const kTokenQuantities = {
   probability: { name: "Probability", map: "sequential", low: 0, high: 1,
     value: (pane, token) => pane.logprob[token] === null ? null : Math.exp(pane.logprob[token]),
-    words: (value) => value.toFixed(value < 0.001 ? 5 : 3) },
+    words: (value) => value.toFixed(value > 0 && value < 0.001 ? 5 : 3) },
   surprisal: { name: "Surprisal", map: "sequential", low: 0, high: 8,
     value: (pane, token) => pane.logprob[token] === null ? null : -pane.logprob[token],
     words: (value) => value.toFixed(2) + " nats" },
