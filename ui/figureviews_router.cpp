@@ -5,6 +5,7 @@
 
 #include <QCoreApplication>
 
+#include "engine/routing/routers.h"
 #include "ui/anatomysketch.h"
 #include "ui/figurepen.h"
 #include "ui/figureviews.h"
@@ -65,8 +66,8 @@ Bars barsOf(const Trace& trace, int token, int layer, SubBlock block)
         if (choices[i] == usedWidth(trace, token, layer, block)) bars.used = static_cast<int>(i);
     }
     bars.title += Text::tr(": margin %1, entropy %2 nats")
-                      .arg(QString::number(margin(probabilities), 'f', 3),
-                           QString::number(entropy(probabilities), 'f', 3));
+                      .arg(QString::number(double(routerMargin(probabilities)), 'f', 3),
+                           QString::number(double(routerEntropy(probabilities)), 'f', 3));
     return bars;
 }
 
