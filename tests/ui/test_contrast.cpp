@@ -74,20 +74,24 @@ void checkPlot(QCustomPlot* plot)
     const QColor ground = plot->palette().color(QPalette::Base);
     for (QCPAxisRect* rect : plot->axisRects()) {
         for (const QCPAxis* axis : rect->axes()) {
-            check(axis->tickLabelColor(), ground, name(plot) + QStringLiteral(", numbers"));
-            check(axis->labelColor(), ground, name(plot) + QStringLiteral(", label"));
+            if (!axis->visible()) continue;
+            if (axis->ticks() && axis->tickLabels())
+                check(axis->tickLabelColor(), ground, name(plot) + QStringLiteral(", numbers"));
+            if (!axis->label().isEmpty()) check(axis->labelColor(), ground, name(plot) + QStringLiteral(", label"));
         }
     }
     if (plot->legend->visible())
         check(plot->legend->textColor(), plot->legend->brush().color(), name(plot) + QStringLiteral(", legend"));
 }
 
-/// Of all that is there, also behind other tabs.
+/// Of all that is there, also behind other tabs; but for what is disabled, which the standard leaves out.
 void checkAll(const QWidget& window)
 {
-    for (const auto* label : window.findChildren<QLabel*>())
+    for (const auto* label : window.findChildren<QLabel*>()) {
+        if (!label->isEnabled()) continue;
         check(label->palette().color(label->foregroundRole()), groundOf(label),
               QStringLiteral("label “%1”").arg(label->text()));
+    }
     for (const auto* button : window.findChildren<QAbstractButton*>()) {
         const QPalette& palette = button->palette();
         if (button->isEnabled())
@@ -96,6 +100,7 @@ void checkAll(const QWidget& window)
     for (const auto* text : window.findChildren<QPlainTextEdit*>()) checkText(text);
     for (auto* plot : window.findChildren<QCustomPlot*>()) checkPlot(plot);
     for (const auto* widget : window.findChildren<QWidget*>()) {
+        if (!widget->isEnabled()) continue;
         const QPalette& palette = widget->palette();
         check(palette.color(QPalette::Text), palette.color(QPalette::Base), name(widget));
         check(palette.color(QPalette::Text), palette.color(QPalette::AlternateBase), name(widget));
