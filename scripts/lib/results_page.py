@@ -29,7 +29,8 @@ def loss_cells(row, text):
 
 
 def table(results):
-    head = ["model", "asked", "cost", "ms, measured", "ms, predicted", "parameters"]
+    timed = any(seed["ms"] is not None for row in results["rows"] for seed in row["seeds"])
+    head = ["model", "asked", "cost", *(["ms, measured"] if timed else []), "ms, predicted", "parameters"]
     for text in results["texts"]:
         head += [f"loss, {text}", f"perplexity, {text}"]
     head += [f"accuracy, {results.get('task_name') or task}" for task in results["tasks"]]
@@ -37,7 +38,7 @@ def table(results):
     for row in results["rows"]:
         measured = [seed["ms"] for seed in row["seeds"] if seed["ms"] is not None]
         cells = [row["name"], f"{row['budget']:g}" if row["budget"] else "", f"{mean_of(row, 'cost'):.3f}",
-                 f"{statistics.mean(measured):.3f}" if measured else "", f"{mean_of(row, 'predicted_ms'):.3f}",
+                 *([f"{statistics.mean(measured):.3f}" if measured else ""] if timed else []), f"{mean_of(row, 'predicted_ms'):.3f}",
                  f"{mean_of(row, 'parameters') / 1e6:.2f}M"]
         for text in results["texts"]:
             cells += loss_cells(row, text)
