@@ -8,8 +8,9 @@ FOLDER is a checkpoint of the Llama family; `flextron bench --shape 135M` leaves
 the same type of weights, and writes 128 tokens greedily. They take turns, and medians are given. What is not installed
 is left out. llama.cpp comes from PyPI, built for the machine at hand, and the model is written as GGUF with PyPI's gguf:
 
-    CMAKE_ARGS="-DGGML_NATIVE=ON -DGGML_OPENMP=ON" pip install --no-binary llama-cpp-python \\
-        llama-cpp-python==0.3.36 gguf==0.19.0
+    CMAKE_ARGS="-DGGML_NATIVE=ON -DGGML_OPENMP=ON -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \\
+        -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TESTS=OFF" \\
+        pip install --no-binary llama-cpp-python llama-cpp-python==0.3.36 gguf==0.19.0
 
 Transformers has no 8-bit weights of its own: it computes in bfloat16 there, and in float32 where float16 was asked for,
 because that is what a processor does well.
