@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <optional>
 
 #include "engine/base/random.h"
 #include "engine/compute/device.h"
@@ -283,17 +282,15 @@ StageReport fitted(const std::filesystem::path& folder, const std::filesystem::p
 {
     checkWanted(wanted);
     refuseExisting(out);
-    std::optional<FastProducts> products;
-    if (!options.device.cuda) products.emplace();
+    const FastProducts products;
     const auto started = Clock::now();
-    const StageSource source = openStageSource(folder, options.device, cancel);
+    const StageSource source = openStageSource(folder, Device{}, cancel);
     const ModelConfig& config = source.checkpoint->config();
     const ChoiceSets& choices = source.checkpoint->choices();
     Routers routers = *readRouters(folder / "routers.safetensors", config, choices).orThrow();
     const bool refines = wanted.static_rounds > 0 && routers.fixed;
     setThreads(options.threads);
-    ValidationSet set = fittingSet(options, wanted.sequences, config.max_position_embeddings, source.tokenizer);
-    set.ids = set.ids.to(source.weights.device());
+    const ValidationSet set = fittingSet(options, wanted.sequences, config.max_position_embeddings, source.tokenizer);
     SplitMix random = SplitMix::of(options.seed, kDraw);
     std::uint64_t done = 0;
     const auto total = static_cast<std::uint64_t>(wanted.sub_networks + wanted.held_out) +
