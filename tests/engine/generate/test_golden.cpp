@@ -112,7 +112,7 @@ class TestGolden final : public QObject {
              {"golden/gpt2", "golden/gpt2-untied-inner", "golden/llama-f16", "golden/llama-gqa-tied",
               "golden/llama-mha", "golden/llama-mqa-headdim", "golden/llama-rope-linear-bias",
               "golden/llama-rope-llama3", "golden/llama-sharded-bf16", "golden/mistral", "golden/qwen2",
-              "flextron-stories", "flextron-stories-gpt2", "stories-gpt2", "stories260k-llama"})
+              "flextron-stories", "stories-gpt2", "stories260k-llama"})
             QTest::newRow(name) << name;
     }
 
