@@ -142,7 +142,7 @@ def plot(results, text):
     curves = [(g, c) for g, c in curves if c]
     points = [p for _, c in curves for p in c]
     floor = min(p[1] for p in points)
-    ceiling = min(max(p[1] + p[2] for p in points), floor + 2.0)  # what falls apart would flatten all else
+    ceiling = min(max(p[1] + p[2] for p in points), floor + 0.9)  # what falls apart would flatten all else
     x0, x1, dx = nice(min(p[0] for p in points), max(p[0] for p in points))
     y0, y1, dy = nice(floor, ceiling)
 
@@ -162,9 +162,9 @@ def plot(results, text):
     out.label(320, 438, "predicted milliseconds, share of the base model's")
     out.label(70, 28, f"loss on {text}, nats a token", "start")
     for i, (group, line) in enumerate(curves):
-        color = COLORS[i % len(COLORS)]
+        color = COLORS[groups.index(group) % len(COLORS)]
         out.add('<g clip-path="url(#c)">')
-        out.path([(px(x), py(y)) for x, y, _ in line], color, dash=i >= 4)
+        out.path([(px(x), py(y)) for x, y, _ in line], color, dash=groups.index(group) >= 4)
         for x, y, e in line:
             out.dot(px(x), py(y), color, py(y - e) - py(y))
         out.add("</g>")

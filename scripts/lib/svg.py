@@ -3,7 +3,7 @@
 import html
 import math
 
-COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#888888"]  # Okabe and Ito's
+COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#888888", "#8b5e3c", "#7f3c8d"]  # Okabe and Ito's, and two more
 
 
 def nice(low, high):
