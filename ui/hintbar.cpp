@@ -71,6 +71,19 @@ void HintBar::showHint()
     menu_button_->setVisible(hint.menu != nullptr);
     menu_button_->setMenu(hint.menu);
     if (hint.menu != nullptr) menu_button_->setText(hint.menu->title().remove(QLatin1Char('&')));
+    fitHeight();
+}
+
+// A splitter does not ask how high a wrapped text is at its width.
+void HintBar::fitHeight()
+{
+    setMinimumHeight(layout()->totalHeightForWidth(width()));
+}
+
+void HintBar::resizeEvent(QResizeEvent* event)
+{
+    QFrame::resizeEvent(event);
+    fitHeight();
 }
 
 void HintBar::changeEvent(QEvent* event)

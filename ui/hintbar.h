@@ -35,7 +35,9 @@ public:
 
 private:
     void showHint();
+    void fitHeight();
     void changeEvent(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
     void updateColors();
 
     std::vector<Hint> hints_;

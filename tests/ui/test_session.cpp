@@ -71,12 +71,12 @@ private slots:
     void notesMayBeAListOfLines()
     {
         QByteArray json = toJson(example());
-        json.replace(R"x("# Notes\n[half](set:budget=0.5)")x", R"x(["# Notes", "[half](set:budget=0.5)"])x");
-        QVERIFY(json.contains(R"x("# Notes", )x"));
+        json.replace("\"# Notes\\n[half](set:budget=0.5)\"", "[\"# Notes\", \"[half](set:budget=0.5)\"]");
+        QVERIFY(json.contains("\"# Notes\", "));
         const auto out = parseSession(json, QStringLiteral("s"));
         QVERIFY(out.ok());
         QCOMPARE(out->notes, example().notes);
-        json.replace(R"x("# Notes", )x", "3, ");
+        json.replace("\"# Notes\", ", "3, ");
         QVERIFY(!parseSession(json, QStringLiteral("s")).ok());
     }
 
