@@ -38,7 +38,7 @@ void CudaLoaderTest::saysWhatIsMissing_data()
     QTest::addColumn<QString>("reason");
     QTest::newRow("another version")
         << "fake_other_version"
-        << "libflextron_cuda.so belongs to another version of this program (expected interface 2, found 3)";
+        << "libflextron_cuda.so belongs to another version of this program (expected interface 3, found 4)";
     QTest::newRow("something else")
         << "fake_not_a_plugin"
         << "libflextron_cuda.so is not a plug-in of this program: it has no flextron_cuda_plugin";

@@ -119,7 +119,7 @@ private slots:
         report.command = evil;
         const QByteArray page = pageOf(report);
         QCOMPARE(tags(page), harmless);
-        QVERIFY(!page.contains("\xE2\x80\xA8"));
+        QVERIFY(!page.mid(page.indexOf("<script")).contains("\xE2\x80\xA8")); // a line's end to some scripts
         const QJsonObject data = dataOf(page);
         QCOMPARE(data["command"].toString(), QString::fromUtf8(text));
         QCOMPARE(data["model"].toObject()["name"].toString(), QString::fromUtf8(text));
