@@ -92,6 +92,7 @@ JobStatus::JobStatus(Jobs* jobs, const JobActions& actions, QWidget* parent)
     button_->setPopupMode(QToolButton::InstantPopup);
     button_->setAutoRaise(true);
     button_->setObjectName(QStringLiteral("jobButton"));
+    button_->setAccessibleName(tr("Job"));
     setUpBar(bar_);
     bar_->setMaximumWidth(fontMetrics().averageCharWidth() * 12);
     auto* layout = new QHBoxLayout(this);

@@ -100,6 +100,7 @@ QWidget* RunMonitor::makeContent()
     plot_->plotLayout()->addElement(0, 1, plot_->legend);
     plot_->plotLayout()->setColumnStretchFactor(1, 0.001);
     plot_->legend->setFillOrder(QCPLayoutGrid::foRowsFirst);
+    stylePlot(plot_, palette(), font());
     auto* bar = new QHBoxLayout;
     bar->addWidget(stage_);
     bar->addWidget(chart_);
@@ -375,7 +376,9 @@ void RunMonitor::showFindings()
 void RunMonitor::changeEvent(QEvent* event)
 {
     QWidget::changeEvent(event);
-    if (plot_ != nullptr && event->type() == QEvent::PaletteChange && log().lines() > 0) redraw();
+    if (plot_ == nullptr || event->type() != QEvent::PaletteChange) return;
+    if (log().lines() > 0) redraw();
+    else stylePlot(plot_, palette(), font());
 }
 
 } // namespace flextron::ui

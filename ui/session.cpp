@@ -26,6 +26,9 @@ class Reader {
 public:
     Reader(QJsonObject object, QString where) : object_(std::move(object)), where_(std::move(where)) {}
 
+    /// What messages begin with.
+    [[nodiscard]] const QString& where() const { return where_; }
+
     [[noreturn]] void fail(const QString& field, const QString& expected) const
     {
         throw Failure(ErrorCode::Corrupt,
@@ -187,8 +190,8 @@ Session readSessionObject(const Reader& reader)
     const int version = reader.whole(format, 1, 1'000'000);
     if (version > Session::kFormatVersion) {
         throw Failure(ErrorCode::Unsupported,
-                      "the session is of version " + std::to_string(version) + "; this program reads up to " +
-                          std::to_string(Session::kFormatVersion),
+                      reader.where().toStdString() + "the session is of version " + std::to_string(version) +
+                          "; this program reads up to " + std::to_string(Session::kFormatVersion),
                       "Open it with the newer program that wrote it.");
     }
     Session session;

@@ -34,8 +34,9 @@ bool SubNetworkPanel::setRise(double nats)
 bool SubNetworkPanel::onCurve(double rise) const
 {
     constexpr double kSame = 0.0005; // nats are shown to three digits
-    const auto& points = curve()->stops;
-    return std::any_of(points.begin(), points.end(),
+    const QualityCurve* known = curve();
+    if (known == nullptr) return false;
+    return std::any_of(known->stops.begin(), known->stops.end(),
                        [rise](const QualityStop& stop) { return std::abs(stop.rise - rise) < kSame; });
 }
 

@@ -16,7 +16,7 @@ private slots:
     void initTestCase()
     {
         const auto run = runCli({"compare", "flextron-stories", "-p", "Once upon a time", "--panes", "full,0.6:dynamic",
-                                 "--max-tokens", "12", "--trace", path("run.safetensors"), "--json"});
+                                 "--max-tokens", "30", "--trace", path("run.safetensors"), "--json"});
         QVERIFY2(run.code == 0, run.err.constData());
         tokens_ = run.json().array()[1].toObject()["tokens"].toArray();
         given_ = static_cast<int>(run.json().array()[1].toObject()["prompt_ids"].toArray().size());
