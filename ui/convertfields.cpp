@@ -1,5 +1,6 @@
 #include "ui/convertfields.h"
 
+#include <cmath>
 #include <limits>
 
 #include <QEvent>
@@ -296,7 +297,7 @@ ConvertPlan ConvertFields::plan() const
     for (int i = 0; i < files.size(); ++i) plan.texts.push_back({files[i], texts_->share(i)});
     plan.validation = plan.what == ConvertPlan::What::Whole ? validation_->files() : QStringList();
     plan.by_share = by_->currentData().toBool();
-    plan.share = share_->value() / 100;
+    plan.share = std::round(share_->value() * 100) / 10'000; // two decimals of a per cent, and 7.63 % is 0.0763
     plan.base_tokens = parseTokenCount(base_tokens_->text()).value_or(0);
     plan.tokens = parseTokenCount(tokens_->text()).value_or(0);
     plan.out = out_->text().trimmed();

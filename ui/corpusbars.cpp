@@ -40,7 +40,8 @@ CorpusBars::Measures CorpusBars::measures() const
     const int line = fontMetrics().height();
     return {line * 5 / 4 + (others_.empty() ? 0 : line * 3 / 4),
             fontMetrics().horizontalAdvance(tr("L%1 %2 ").arg(QStringLiteral("000"), tr("heads"))),
-            fontMetrics().horizontalAdvance(QStringLiteral(" 0.000   0.000 "))};
+            std::max(fontMetrics().horizontalAdvance(QStringLiteral(" 0.000   0.000 ")),
+                     fontMetrics().horizontalAdvance(tr(" entropy margin ")))};
 }
 
 QSize CorpusBars::sizeHint() const
@@ -125,7 +126,7 @@ void CorpusBars::paintEvent(QPaintEvent*)
     painter.drawText(QRectF(size.label, top, width, size.line), Qt::AlignVCenter | Qt::AlignLeft,
                      tr("share of the tokens by width"));
     painter.drawText(QRectF(size.label + width, top, size.numbers, size.line), Qt::AlignVCenter | Qt::AlignRight,
-                     tr("entropy margin "));
+                     tr(" entropy margin "));
     for (std::size_t i = 0; i < rows_.size(); ++i) {
         const CorpusRow& row = rows_[i];
         const double y = top + size.line * static_cast<double>(i + 1);

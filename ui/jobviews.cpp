@@ -132,6 +132,7 @@ void JobViews::follow()
     actions_.show_run->setEnabled(conversion);
     actions_.discard->setEnabled(isInterrupted(state));
     actions_.forget->setEnabled(jobs_->job() && !jobs_->alive());
+    if (!conversion) monitor_->setNotice({}, nullptr);
     if (!conversion || monitor_->path() != jobs_->job()->result) return;
     if (isInterrupted(state))
         monitor_->setNotice(jobLine(*jobs_->job(), state, jobs_->progress(), false), actions_.resume);

@@ -293,8 +293,9 @@ private slots:
         QVERIFY(started.wait(kLongMs));
         QCOMPARE(program_->calls().size(), 2);
         QVERIFY(!program_->calls().last().contains(QLatin1String("--dry-run")));
-        QCOMPARE(setup.jobs.job()->plan.size(), std::size_t{2}); // of the estimate
-        QVERIFY(!form.startAction()->isEnabled());               // one at a time
+        QCOMPARE(setup.jobs.job()->plan.size(), std::size_t{2});              // of the estimate
+        QVERIFY(!form.startAction()->isEnabled());                            // one at a time
+        QTRY_COMPARE_WITH_TIMEOUT(setup.jobs.progress().done, 25.0, kLongMs); // it listens to signals by now
         setup.jobs.stop();
         QTRY_COMPARE_WITH_TIMEOUT(setup.jobs.state(), JobState::Stopped, kLongMs);
     }
