@@ -42,7 +42,6 @@ HintBar::HintBar(std::vector<Hint> hints, QWidget* parent)
     connect(later, &QPushButton::clicked, this, [this] { setNext(next_ + 1); });
     connect(close, &QPushButton::clicked, this, [this] { setNext(static_cast<int>(hints_.size())); });
     updateColors();
-    showHint();
 }
 
 void HintBar::setNext(int next)

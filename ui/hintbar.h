@@ -24,6 +24,7 @@ public:
         QAction* action = nullptr; ///< offered as a button; may be null
         QMenu* menu = nullptr;     ///< likewise
     };
+    /// Shows nothing before setNext(): until it has its place it would be a window of its own.
     explicit HintBar(std::vector<Hint> hints, QWidget* parent = nullptr);
 
     /// Index of the hint that is shown; as many as there are hints when all were seen.

@@ -244,6 +244,7 @@ void MainWindow::makeViews()
     auto* layout = new QVBoxLayout(central);
     layout->addWidget(notice_);
     layout->addWidget(hints_);
+    hints_->setNext(0);
     layout->addWidget(prompt_);
     layout->addWidget(pane_area_, 1);
     setCentralWidget(central);
