@@ -129,9 +129,11 @@ private slots:
             if (link.startsWith(QLatin1String("do:lesson"))) continue; // another lesson's own test
             if (link.startsWith(QLatin1String("show:"))) dock(link.section(QLatin1Char(':'), 1) + "Dock")->hide();
             const QStringList before = screen();
+            QSignalSpy measured(window_->service(), &EngineService::measureEnded); // shows nothing new the second time
             QVERIFY2(window_->followLink(link), qPrintable(link));
             settle();
-            QVERIFY2(screen() != before, qPrintable(QStringLiteral("%1 does nothing").arg(link)));
+            QVERIFY2(screen() != before || !measured.isEmpty(),
+                     qPrintable(QStringLiteral("%1 does nothing").arg(link)));
             for (const PaneSlot slot : window_->comparison()->order())
                 QVERIFY2(window_->comparison()->pane(slot).state != PaneState::Failed, qPrintable(link));
         }
