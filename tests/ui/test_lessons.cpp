@@ -213,7 +213,7 @@ private:
         const EngineService* service = window_->service();
         int calm = 0;
         QTRY_VERIFY_WITH_TIMEOUT(
-            (calm = service->loading() || service->running() || service->working() || service->measuring()
+            (calm = service->loading() || service->running() || service->working() || service->measureWanted()
                         ? 0
                         : calm + 1) > 2,
             kLongMs);
