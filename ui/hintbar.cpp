@@ -50,6 +50,12 @@ void HintBar::setNext(int next)
     showHint();
 }
 
+void HintBar::setQuiet(bool quiet)
+{
+    quiet_ = quiet;
+    showHint();
+}
+
 void HintBar::tried(const QString& name)
 {
     if (next_ < static_cast<int>(hints_.size()) && hints_[static_cast<std::size_t>(next_)].name == name)
@@ -59,7 +65,7 @@ void HintBar::tried(const QString& name)
 void HintBar::showHint()
 {
     const bool more = next_ < static_cast<int>(hints_.size());
-    setVisible(more);
+    setVisible(more && !quiet_);
     if (!more) return;
     const Hint& hint = hints_[static_cast<std::size_t>(next_)];
     const QLocale locale;

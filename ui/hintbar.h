@@ -30,6 +30,8 @@ public:
     /// Index of the hint that is shown; as many as there are hints when all were seen.
     [[nodiscard]] int next() const { return next_; }
     void setNext(int next);
+    /// Hidden for the time being, whatever there is to say.
+    void setQuiet(bool quiet);
     [[nodiscard]] QString text() const { return isHidden() ? QString() : text_->text(); }
     /// The hint of this name is out of date; nothing when another one is shown.
     void tried(const QString& name);
@@ -43,6 +45,7 @@ private:
 
     std::vector<Hint> hints_;
     int next_ = 0;
+    bool quiet_ = false;
     QLabel* count_;
     QLabel* text_;
     ActionButton* button_;

@@ -8,7 +8,8 @@
 #include <QSettings>
 
 #include "ui/heatmapview.h"
-#include "ui/notespanel.h"
+#include "ui/hintbar.h"
+#include "ui/promptpanel.h"
 #include "ui/session.h"
 
 namespace flextron::ui {
@@ -58,6 +59,9 @@ void MainWindow::arrange(Layout layout)
     if (layout == Layout::Teach) letters.setPointSizeF(kTeachPoints);
     setFont(letters);
     heatmap()->plot()->setPrinted(layout == Layout::Teach);
+    // Large letters leave no room for what a class does not need.
+    hints_->setQuiet(layout == Layout::Teach);
+    prompt_->setHintShown(layout != Layout::Teach);
     if (layout == Layout::Teach) showFullScreen();
     else if (left_teach) showNormal();
     const QByteArray& kept = kept_layouts_[static_cast<std::size_t>(layout)];
@@ -72,8 +76,7 @@ void MainWindow::arrangeAnew()
     if (isFullScreen()) resize(size);
     for (QDockWidget* dock : docks_) {
         const QString name = dock->objectName();
-        const bool taught = name == QLatin1String("subNetworkDock") || name == QLatin1String("heatmapDock") ||
-                            (name == QLatin1String("notesDock") && !notes_->notes().isEmpty());
+        const bool taught = name == QLatin1String("subNetworkDock") || name == QLatin1String("heatmapDock");
         if (layout_ == Layout::Teach) dock->setVisible(taught);
         if (layout_ == Layout::Debug) dock->show();
     }

@@ -14,9 +14,7 @@ namespace flextron::ui {
 
 namespace {
 constexpr int kCountIntervalMs = 100;
-constexpr int kLines = 3;
-constexpr int kLinesWhenLarge = 2; // letters for a class leave less room
-constexpr double kLargePoints = 16;
+constexpr int kLines = 2;
 
 /// Files that are dropped are opened by the window; their addresses are no part of a prompt.
 class PromptEdit final : public QPlainTextEdit {
@@ -84,7 +82,13 @@ PromptPanel::PromptPanel(EngineService* service, QWidget* parent)
 void PromptPanel::setHint(const QString& hint)
 {
     hint_->setText(hint);
-    hint_->setVisible(!hint.isEmpty());
+    hint_->setVisible(hint_shown_ && !hint.isEmpty());
+}
+
+void PromptPanel::setHintShown(bool shown)
+{
+    hint_shown_ = shown;
+    setHint(hint_->text());
 }
 
 void PromptPanel::setPrompts(const QStringList& prompts)
@@ -119,8 +123,7 @@ void PromptPanel::changeEvent(QEvent* event)
 void PromptPanel::updateHeight()
 {
     const int frame = 2 * edit_->frameWidth() + static_cast<int>(2 * edit_->document()->documentMargin());
-    const int lines = font().pointSizeF() >= kLargePoints ? kLinesWhenLarge : kLines;
-    edit_->setFixedHeight(QFontMetrics(font()).lineSpacing() * lines + frame);
+    edit_->setFixedHeight(QFontMetrics(font()).lineSpacing() * kLines + frame);
 }
 
 void PromptPanel::updateColors()

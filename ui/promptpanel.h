@@ -23,6 +23,7 @@ public:
     [[nodiscard]] QString countText() const { return count_->text(); }
     /// A line under the prompt: what to expect of this model.
     void setHint(const QString& hint);
+    void setHintShown(bool shown);
     /// To pick from; none for none.
     void setPrompts(const QStringList& prompts);
 
@@ -39,6 +40,7 @@ private:
     QPlainTextEdit* edit_;
     QLabel* count_;
     QLabel* hint_;
+    bool hint_shown_ = true;
     QToolButton* pick_;
     Throttle count_throttle_;
 };
