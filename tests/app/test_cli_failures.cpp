@@ -124,7 +124,7 @@ private slots:
         QProcess process;
         process.start(cliProgram(), {"bench", testData("stories260k-llama"), "--repeats", "100000", "--context", "16"});
         QVERIFY(process.waitForStarted());
-        QTest::qWait(1500);
+        QTest::qWait(4000); // on a busy machine it may take long to be up
         QCOMPARE(process.state(), QProcess::Running);
         ::kill(static_cast<pid_t>(process.processId()), SIGINT);
         const auto run = finished(process);
@@ -142,7 +142,7 @@ private slots:
         process.start(cliProgram(), {"convert", testData("stories260k-llama"), "--data", folder.filePath("text.txt"),
                                      "--sequences", "100000", "--out", folder.filePath("out")});
         QVERIFY(process.waitForStarted());
-        QTest::qWait(1500);
+        QTest::qWait(4000); // on a busy machine it may take long to be up
         QCOMPARE(process.state(), QProcess::Running);
         ::kill(static_cast<pid_t>(process.processId()), SIGINT);
         QCOMPARE(finished(process).code, 3);
