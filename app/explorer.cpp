@@ -9,13 +9,13 @@
 
 #include "app/figures.h"
 #include "engine/base/version.h"
-#include "ui/colors.h"
-#include "ui/fileactions.h"
-#include "ui/latencymeter.h"
-#include "ui/mainwindow.h"
-#include "ui/promptpanel.h"
-#include "ui/screenshot.h"
-#include "ui/subnetworkpanel.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/parts/colors.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/fileactions.h"
+#include "ui/window/latencymeter.h"
+#include "ui/window/mainwindow.h"
+#include "ui/window/screenshot.h"
 
 namespace {
 

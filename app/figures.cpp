@@ -4,7 +4,7 @@
 #include <QLocale>
 
 #include "engine/generate/loaded_model.h"
-#include "ui/figurefile.h"
+#include "ui/figures/figurefile.h"
 
 namespace flextron::app {
 

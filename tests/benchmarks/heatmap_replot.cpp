@@ -9,7 +9,7 @@
 
 #include <QApplication>
 
-#include "ui/heatmapplot.h"
+#include "ui/inspect/heatmapplot.h"
 
 using namespace flextron;
 using namespace flextron::ui;

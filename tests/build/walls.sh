@@ -36,6 +36,15 @@ hidden='#include [<"](torch|ATen|c10|sentencepiece|nlohmann|unicode|hwy|cuda_run
 too_long() { sources . "${code[@]}" | xargs -r -d '\n' wc -l | awk '$2 != "total" && $1 > 500 { print $2 ": " $1 " lines" }'; }
 behind_the_headers() { public_headers | xargs -r -d '\n' grep -nHE "$hidden|#include \"[^\"]*_p\.h\"" --; }
 above() { lines_with "$1" ./ui "${code[@]}"; lines_with "$1" ./app "${code[@]}"; }
+# The window's folders, from the ground up: each sees itself and those before it.
+folders=(service parts data compare target measure inspect jobs figures window)
+upwards() {
+    local below=() folder
+    for folder in "${folders[@]}"; do
+        below+=("$folder")
+        lines_with '#include "ui/' "./ui/$folder" "${code[@]}" | grep -vE "#include \"ui/($(IFS='|'; echo "${below[*]}"))/"
+    done
+}
 # Written in two halves, so that this file does not find itself.
 hosts="(py""pi\.org|python""hosted|deb\.deb""ian|snapshot\.deb""ian|conda\.ana""conda|pytorch\.org/""whl)"
 
@@ -45,6 +54,8 @@ rule "the engine looks up at the window or the programs" lines_with '#include "(
 rule "the window looks up at the programs" lines_with '#include "app/' ./ui "${code[@]}"
 rule "a public header of the engine shows what lies behind it" behind_the_headers
 # JSON the programs may write themselves, the window not.
+rule "a folder of the window looks up at a later one" upwards
+rule "a source of the window outside its folders" find ./ui -maxdepth 1 -type f ! -name CMakeLists.txt
 rule "the engine's insides in the window or the programs" above '#include [<"](torch|ATen|c10|sentencepiece|unicode|hwy|cuda_runtime)'
 rule "a private header of the engine in the window or the programs" above '#include "engine/[^"]*_p\.h"'
 rule "JSON in the window" lines_with '#include [<"]nlohmann' ./ui "${code[@]}"

@@ -9,8 +9,8 @@
 #include "engine/model/cost.h"
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
-#include "ui/anatomyview.h"
-#include "ui/format.h"
+#include "ui/inspect/anatomyview.h"
+#include "ui/parts/format.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -5,7 +5,7 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
-#include "ui/cellgrid.h"
+#include "ui/data/cellgrid.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -2,8 +2,8 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/colors.h"
-#include "ui/plots.h"
+#include "ui/parts/colors.h"
+#include "ui/parts/plots.h"
 
 using namespace flextron::ui;
 

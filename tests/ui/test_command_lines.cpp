@@ -7,10 +7,10 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/fileactions.h"
-#include "ui/mainwindow.h"
-#include "ui/promptpanel.h"
-#include "ui/subnetworkpanel.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/fileactions.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -12,12 +12,12 @@
 #include <qcustomplot.h>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/commandpalette.h"
-#include "ui/help.h"
-#include "ui/keydialog.h"
-#include "ui/mainwindow.h"
-#include "ui/promptpanel.h"
-#include "ui/subnetworkpanel.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/commandpalette.h"
+#include "ui/window/help.h"
+#include "ui/window/keydialog.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

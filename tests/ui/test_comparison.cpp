@@ -4,8 +4,8 @@
 #include <QThread>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/comparison.h"
-#include "ui/targetmath.h"
+#include "ui/data/comparison.h"
+#include "ui/data/targetmath.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -12,13 +12,13 @@
 #include <qcustomplot.h>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/fileactions.h"
-#include "ui/inspectionviews.h"
-#include "ui/mainwindow.h"
-#include "ui/noticebar.h"
-#include "ui/paneview.h"
-#include "ui/subnetworkpanel.h"
-#include "ui/textcoloring.h"
+#include "ui/compare/paneview.h"
+#include "ui/compare/textcoloring.h"
+#include "ui/inspect/inspectionviews.h"
+#include "ui/parts/noticebar.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/fileactions.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

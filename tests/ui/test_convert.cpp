@@ -9,12 +9,12 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/fake_program.h"
-#include "ui/convertform.h"
-#include "ui/inspectionviews.h"
-#include "ui/jobviews.h"
-#include "ui/mainwindow.h"
-#include "ui/runmonitor.h"
-#include "ui/subnetworkpanel.h"
+#include "ui/inspect/inspectionviews.h"
+#include "ui/jobs/convertform.h"
+#include "ui/jobs/jobviews.h"
+#include "ui/measure/runmonitor.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

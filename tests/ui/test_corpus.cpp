@@ -14,8 +14,8 @@
 #include "engine/base/files.h"
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/fake_program.h"
-#include "ui/corpussetup.h"
-#include "ui/corpusview.h"
+#include "ui/jobs/corpussetup.h"
+#include "ui/jobs/corpusview.h"
 
 using namespace flextron;
 using namespace flextron::ui;

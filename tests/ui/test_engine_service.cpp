@@ -5,8 +5,8 @@
 #include <QThread>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/engineservice.h"
-#include "ui/inquiry.h"
+#include "ui/service/engineservice.h"
+#include "ui/service/inquiry.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -8,14 +8,14 @@
 
 #include "engine/model/cost.h"
 #include "tests/ui/support/fake_engine.h"
-#include "ui/anatomyview.h"
-#include "ui/heatmapview.h"
-#include "ui/inspectionviews.h"
-#include "ui/ledgerview.h"
-#include "ui/mainwindow.h"
-#include "ui/promptpanel.h"
-#include "ui/tokencard.h"
-#include "ui/whyview.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/inspect/anatomyview.h"
+#include "ui/inspect/heatmapview.h"
+#include "ui/inspect/inspectionviews.h"
+#include "ui/inspect/ledgerview.h"
+#include "ui/inspect/tokencard.h"
+#include "ui/inspect/whyview.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

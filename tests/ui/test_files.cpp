@@ -15,18 +15,18 @@
 #include <qcustomplot.h>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/commandline.h"
-#include "ui/figuredialog.h"
-#include "ui/figures.h"
-#include "ui/fileactions.h"
-#include "ui/heatmapview.h"
-#include "ui/mainwindow.h"
-#include "ui/notespanel.h"
-#include "ui/noticebar.h"
-#include "ui/panearea.h"
-#include "ui/promptpanel.h"
-#include "ui/recovery.h"
-#include "ui/subnetworkpanel.h"
+#include "ui/compare/commandline.h"
+#include "ui/compare/panearea.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/figures/figuredialog.h"
+#include "ui/figures/figures.h"
+#include "ui/inspect/heatmapview.h"
+#include "ui/parts/noticebar.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/fileactions.h"
+#include "ui/window/mainwindow.h"
+#include "ui/window/notespanel.h"
+#include "ui/window/recovery.h"
 
 using namespace flextron;
 using namespace flextron::ui;

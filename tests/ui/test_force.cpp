@@ -8,8 +8,8 @@
 #include "engine/evaluate/scoring.h"
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
-#include "ui/forceview.h"
-#include "ui/routerdata.h"
+#include "ui/data/routerdata.h"
+#include "ui/inspect/forceview.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -4,7 +4,7 @@
 
 #include "engine/model/cost.h"
 #include "tests/ui/support/fake_engine.h"
-#include "ui/heatmapdata.h"
+#include "ui/data/heatmapdata.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -7,7 +7,7 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/heatmapview.h"
+#include "ui/inspect/heatmapview.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -3,9 +3,9 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/history.h"
-#include "ui/panemath.h"
-#include "ui/targetmath.h"
+#include "ui/data/panemath.h"
+#include "ui/data/targetmath.h"
+#include "ui/window/history.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -10,9 +10,9 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/fake_program.h"
-#include "ui/convertplan.h"
-#include "ui/jobs.h"
-#include "ui/jobtext.h"
+#include "ui/jobs/convertplan.h"
+#include "ui/jobs/jobs.h"
+#include "ui/jobs/jobtext.h"
 
 using namespace flextron;
 using namespace flextron::ui;

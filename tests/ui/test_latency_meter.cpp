@@ -7,10 +7,10 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/latencymeter.h"
-#include "ui/mainwindow.h"
-#include "ui/panemath.h"
-#include "ui/promptpanel.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/data/panemath.h"
+#include "ui/window/latencymeter.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

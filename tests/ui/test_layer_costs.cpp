@@ -6,7 +6,7 @@
 #include "engine/model/cost.h"
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
-#include "ui/layercosts.h"
+#include "ui/data/layercosts.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -12,14 +12,14 @@
 
 #include "engine/base/files.h"
 #include "tests/ui/support/fake_engine.h"
-#include "ui/fileactions.h"
-#include "ui/hintbar.h"
-#include "ui/lessons.h"
-#include "ui/mainwindow.h"
-#include "ui/notesmarkup.h"
-#include "ui/notespanel.h"
-#include "ui/promptpanel.h"
-#include "ui/subnetworkpanel.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/fileactions.h"
+#include "ui/window/hintbar.h"
+#include "ui/window/lessons.h"
+#include "ui/window/mainwindow.h"
+#include "ui/window/notesmarkup.h"
+#include "ui/window/notespanel.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -20,13 +20,13 @@
 #include <qcustomplot.h>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/colors.h"
-#include "ui/heatmapview.h"
-#include "ui/mainwindow.h"
-#include "ui/paneview.h"
-#include "ui/promptpanel.h"
-#include "ui/subnetworkpanel.h"
-#include "ui/targetmath.h"
+#include "ui/compare/paneview.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/data/targetmath.h"
+#include "ui/inspect/heatmapview.h"
+#include "ui/parts/colors.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -7,7 +7,7 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
-#include "ui/mixerview.h"
+#include "ui/inspect/mixerview.h"
 
 using namespace flextron;
 using namespace flextron::ui;

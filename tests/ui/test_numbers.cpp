@@ -14,17 +14,17 @@
 
 #include "engine/evaluate/scoring.h"
 #include "tests/ui/support/fake_engine.h"
-#include "ui/computeribbon.h"
-#include "ui/heatmapview.h"
-#include "ui/inspectionviews.h"
-#include "ui/ledgerview.h"
-#include "ui/mainwindow.h"
-#include "ui/panearea.h"
-#include "ui/paneview.h"
-#include "ui/promptpanel.h"
-#include "ui/subnetworkpanel.h"
-#include "ui/tokencard.h"
-#include "ui/whyview.h"
+#include "ui/compare/computeribbon.h"
+#include "ui/compare/panearea.h"
+#include "ui/compare/paneview.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/inspect/heatmapview.h"
+#include "ui/inspect/inspectionviews.h"
+#include "ui/inspect/ledgerview.h"
+#include "ui/inspect/tokencard.h"
+#include "ui/inspect/whyview.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -4,7 +4,7 @@
 
 #include <QTest>
 
-#include "ui/panemath.h"
+#include "ui/data/panemath.h"
 
 using namespace flextron;
 using namespace flextron::ui;

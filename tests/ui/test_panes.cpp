@@ -6,10 +6,10 @@
 
 #include "engine/evaluate/scoring.h"
 #include "tests/ui/support/fake_engine.h"
-#include "ui/comparison.h"
-#include "ui/pace.h"
-#include "ui/panemath.h"
-#include "ui/targetmath.h"
+#include "ui/compare/pace.h"
+#include "ui/data/comparison.h"
+#include "ui/data/panemath.h"
+#include "ui/data/targetmath.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -10,8 +10,8 @@
 
 #include "engine/evaluate/scoring.h"
 #include "tests/ui/support/fake_engine.h"
-#include "ui/latencyview.h"
-#include "ui/paretoview.h"
+#include "ui/measure/latencyview.h"
+#include "ui/measure/paretoview.h"
 
 using namespace flextron;
 using namespace flextron::ui;

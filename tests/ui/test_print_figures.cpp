@@ -10,8 +10,8 @@
 #include "engine/evaluate/scoring.h"
 #include "engine/generate/generation.h"
 #include "tests/ui/support/fake_engine.h"
-#include "ui/figurefile.h"
-#include "ui/figurepen.h"
+#include "ui/figures/figurefile.h"
+#include "ui/figures/figurepen.h"
 
 using namespace flextron;
 using namespace flextron::ui;

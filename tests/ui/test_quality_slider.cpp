@@ -13,13 +13,13 @@
 #include "engine/base/files.h"
 #include "engine/routing/quality.h"
 #include "tests/ui/support/fake_engine.h"
-#include "ui/fileactions.h"
-#include "ui/mainwindow.h"
-#include "ui/noticebar.h"
-#include "ui/panesources.h"
-#include "ui/promptpanel.h"
-#include "ui/subnetworkpanel.h"
-#include "ui/targetmath.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/data/targetmath.h"
+#include "ui/parts/noticebar.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/fileactions.h"
+#include "ui/window/mainwindow.h"
+#include "ui/window/panesources.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -17,12 +17,12 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/commandpalette.h"
-#include "ui/fileactions.h"
-#include "ui/mainwindow.h"
-#include "ui/panearea.h"
-#include "ui/promptpanel.h"
-#include "ui/subnetworkpanel.h"
+#include "ui/compare/panearea.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/commandpalette.h"
+#include "ui/window/fileactions.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -6,10 +6,10 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/ledgerview.h"
-#include "ui/responseview.h"
-#include "ui/routerdata.h"
-#include "ui/whyview.h"
+#include "ui/data/routerdata.h"
+#include "ui/inspect/ledgerview.h"
+#include "ui/inspect/responseview.h"
+#include "ui/inspect/whyview.h"
 
 using namespace flextron;
 using namespace flextron::ui;

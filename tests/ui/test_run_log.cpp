@@ -9,7 +9,7 @@
 #include <qcustomplot.h>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/runmonitor.h"
+#include "ui/measure/runmonitor.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -4,8 +4,8 @@
 #include <QTest>
 
 #include "tests/engine/support/fake_backend.h"
-#include "ui/panemath.h"
-#include "ui/session.h"
+#include "ui/data/panemath.h"
+#include "ui/window/session.h"
 
 using namespace flextron;
 using namespace flextron::ui;

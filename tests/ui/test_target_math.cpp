@@ -4,8 +4,8 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/modelinfo.h"
-#include "ui/targetmath.h"
+#include "ui/data/targetmath.h"
+#include "ui/service/modelinfo.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -1,7 +1,7 @@
 // The slider of a target, drawn without a window.
 #include <QTest>
 
-#include "ui/targetslider.h"
+#include "ui/target/targetslider.h"
 
 using namespace flextron::ui;
 

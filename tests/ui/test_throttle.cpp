@@ -1,7 +1,7 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/throttle.h"
+#include "ui/service/throttle.h"
 
 using flextron::ui::Throttle;
 

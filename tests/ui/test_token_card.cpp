@@ -8,9 +8,9 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
-#include "ui/computeribbon.h"
-#include "ui/textcoloring.h"
-#include "ui/tokencard.h"
+#include "ui/compare/computeribbon.h"
+#include "ui/compare/textcoloring.h"
+#include "ui/inspect/tokencard.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -5,8 +5,8 @@
 
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
-#include "ui/routerdata.h"
-#include "ui/tokendata.h"
+#include "ui/data/routerdata.h"
+#include "ui/data/tokendata.h"
 
 using namespace flextron;
 using namespace flextron::ui;

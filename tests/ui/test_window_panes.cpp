@@ -9,11 +9,11 @@
 #include <QTest>
 
 #include "tests/ui/support/fake_engine.h"
-#include "ui/mainwindow.h"
-#include "ui/paneview.h"
-#include "ui/promptpanel.h"
-#include "ui/splitcard.h"
-#include "ui/subnetworkpanel.h"
+#include "ui/compare/paneview.h"
+#include "ui/compare/promptpanel.h"
+#include "ui/compare/splitcard.h"
+#include "ui/target/subnetworkpanel.h"
+#include "ui/window/mainwindow.h"
 
 using namespace flextron;
 using namespace flextron::ui;

@@ -7,7 +7,7 @@
 #include <QTemporaryDir>
 
 #include "tests/engine/support/fake_backend.h"
-#include "ui/engineworker.h"
+#include "ui/service/engineworker.h"
 
 namespace flextron::test {
 

@@ -9,7 +9,7 @@
 #include <QTest>
 
 #include "engine/base/files.h"
-#include "ui/jobs.h"
+#include "ui/jobs/jobs.h"
 
 namespace flextron::test {
 
