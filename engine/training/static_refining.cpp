@@ -30,7 +30,7 @@ at::Tensor penalty(const at::Tensor& cost, const std::vector<double>& targets)
 {
     const std::vector<float> wanted(targets.begin(), targets.end());
     const at::Tensor off = cost - at::tensor(wanted);
-    return (off.relu() + (-off).relu() / 8).mean();
+    return (StaticRefining::kOvershoot * off.relu() + (-off).relu()).mean();
 }
 
 } // namespace

@@ -17,9 +17,10 @@ struct StaticRefining {
     int steps = 600;
     int targets = 32; ///< drawn for each step: half of them stops, the others between the last stop and 1
     double rate = 0.02;
-    /// Weight of what a choice costs above its target; what it costs below weighs an eighth of that. Well above the
-    /// nats that a full model's cost buys, so that a target is a limit.
+    /// Weight of what a choice costs below its target; what it costs above weighs kOvershoot times that, since a target
+    /// is a limit. Training and judging weigh alike. Well above the nats that a full model's cost buys.
     double lambda = 8;
+    static constexpr double kOvershoot = 4;
     double temperature_start = 1, temperature_end = 0.1; ///< of the Gumbel-softmax, and of its noise
 };
 

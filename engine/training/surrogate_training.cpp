@@ -25,7 +25,6 @@ using Clock = std::chrono::steady_clock;
 constexpr double kRate = 5e-3;
 constexpr int kSteps = 3000;
 constexpr int kStepsAgain = 1000;     // after the measurements of a round
-constexpr double kAbove = 4;          // times as bad as below: a target is a limit
 constexpr int kMostSubNetworks = 900; // the fit keeps 1,024 measurements, a few of them of the static router
 constexpr std::uint64_t kDraw = 4;
 
@@ -214,7 +213,8 @@ private:
         for (std::size_t i = 0; i < resolved.size(); ++i) {
             const double stop = routers_.budget_list[i + 1], rise = rises[static_cast<std::int64_t>(i)].item<double>();
             const double off = resolved[i].share - stop; // above means that no choice was low enough
-            sum += rise + lambda * (off > 0 ? kAbove * off : -off) + lambda * std::max(0.0, last - rise);
+            sum += rise + lambda * (off > 0 ? StaticRefining::kOvershoot * off : -off) +
+                   lambda * std::max(0.0, last - rise);
             last = rise;
         }
         return sum / static_cast<double>(resolved.size());

@@ -78,6 +78,7 @@ private slots:
         QVERIFY2(judge(refined) < 0.7 * judge(before), std::to_string(judge(refined)).c_str());
         for (const double stop : {0.8, 0.6}) {
             const ResolvedTarget target = resolved(refined, stop);
+            QVERIFY2(target.share <= stop && target.share > 0.85 * stop, std::to_string(target.share).c_str());
             // Little is left of what loses nothing, much of what is dear.
             QVERIFY2(target.plan.subnet.heads[0] < target.plan.subnet.heads[1], toString(target.plan.subnet).c_str());
         }
