@@ -30,14 +30,7 @@ const RunStage* RunLog::stage(const QString& name) const
 
 void RunLog::feed(const QByteArray& bytes)
 {
-    rest_ += bytes;
-    qsizetype begin = 0;
-    for (qsizetype end = rest_.indexOf('\n'); end >= 0; end = rest_.indexOf('\n', begin)) {
-        const QByteArray line = rest_.mid(begin, end - begin).trimmed();
-        if (!line.isEmpty()) take(line);
-        begin = end + 1;
-    }
-    rest_.remove(0, begin);
+    lines_in_.feed(bytes, [this](const QByteArray& line) { take(line); });
 }
 
 void RunLog::take(const QByteArray& line)

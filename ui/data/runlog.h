@@ -10,6 +10,7 @@
 #include <QString>
 
 #include "engine/routing/overrides.h"
+#include "ui/parts/linebuffer.h"
 
 namespace flextron::ui {
 
@@ -55,7 +56,7 @@ public:
 
 private:
     void take(const QByteArray& line);
-    QByteArray rest_;
+    LineBuffer lines_in_;
     std::vector<RunStage> stages_;
     int lines_ = 0;
     int skipped_ = 0;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include <QAction>
 #include <QGridLayout>
 #include <QLocale>
 #include <QVBoxLayout>
@@ -13,6 +12,7 @@
 #include "ui/parts/askforfile.h"
 #include "ui/parts/elsewhere.h"
 #include "ui/parts/format.h"
+#include "ui/parts/viewaction.h"
 
 namespace flextron::ui {
 
@@ -122,27 +122,21 @@ ForceView::ForceView(EngineService* service, Comparison* comparison, Selection* 
 
 void ForceView::makeActions()
 {
-    const auto make = [this](const char* name, const QString& text, const QString& help) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setStatusTip(help);
-        action->setToolTip(help);
-        return action;
-    };
     change_actions_ = {
-        make("forceWider", tr("Force &Wider"), tr("The next wider choice for what is selected")),
-        make("forceNarrower", tr("Force &Narrower"), tr("The next narrower choice for what is selected")),
-        make("forceSkip", tr("Force S&kip"), tr("Leave the sub-blocks of what is selected out altogether")),
+        viewAction(this, "forceWider", tr("Force &Wider"), tr("The next wider choice for what is selected")),
+        viewAction(this, "forceNarrower", tr("Force &Narrower"), tr("The next narrower choice for what is selected")),
+        viewAction(this, "forceSkip", tr("Force S&kip"), tr("Leave the sub-blocks of what is selected out altogether")),
     };
     for (std::size_t i = 0; i < change_actions_.size(); ++i)
         connect(change_actions_[i], &QAction::triggered, this, [this, i] { force(static_cast<ForceChange>(i)); });
-    remove_action_ = make("forceRemove", tr("&Remove"), tr("Take the forced choice in the list back"));
-    clear_action_ = make("forceClear", tr("Remove A&ll Forced"), tr("Take all forced choices back"));
-    shuffle_action_ = make("forceShuffle", tr("S&huffle Between Tokens"),
-                           tr("Give every token of the live text the widths of another one: the same cost, by chance"));
+    remove_action_ = viewAction(this, "forceRemove", tr("&Remove"), tr("Take the forced choice in the list back"));
+    clear_action_ = viewAction(this, "forceClear", tr("Remove A&ll Forced"), tr("Take all forced choices back"));
+    shuffle_action_ = viewAction(
+        this, "forceShuffle", tr("S&huffle Between Tokens"),
+        tr("Give every token of the live text the widths of another one: the same cost, by chance"));
     connect(shuffle_action_, &QAction::triggered, this, &ForceView::shuffle);
-    import_action_ = make("forceImport", tr("I&mport Forced…"), tr("Read forced choices from a JSON file"));
-    export_action_ = make("forceExport", tr("Ex&port Forced…"), tr("Write forced choices to a JSON file"));
+    import_action_ = viewAction(this, "forceImport", tr("I&mport Forced…"), tr("Read forced choices from a JSON file"));
+    export_action_ = viewAction(this, "forceExport", tr("Ex&port Forced…"), tr("Write forced choices to a JSON file"));
     connect(remove_action_, &QAction::triggered, this, &ForceView::removeCurrent);
     connect(clear_action_, &QAction::triggered, this, [this] {
         model_->setGroups({});

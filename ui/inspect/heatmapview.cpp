@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include <QAction>
 #include <QHBoxLayout>
 #include <QVBoxLayout>
 
 #include "ui/parts/colors.h"
 #include "ui/parts/format.h"
+#include "ui/parts/viewaction.h"
 
 namespace flextron::ui {
 
@@ -36,10 +36,7 @@ HeatmapView::~HeatmapView() = default;
 void HeatmapView::makeActions()
 {
     const auto make = [this](const char* name, const QString& text, const QString& help, bool checkable) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setStatusTip(help);
-        action->setToolTip(help);
+        QAction* action = viewAction(this, name, text, help);
         action->setCheckable(checkable);
         return action;
     };

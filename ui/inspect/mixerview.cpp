@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <QAction>
 #include <QHBoxLayout>
 #include <QLocale>
 #include <QScopedValueRollback>
@@ -14,6 +13,7 @@
 #include "ui/parts/askforfile.h"
 #include "ui/parts/elsewhere.h"
 #include "ui/parts/format.h"
+#include "ui/parts/viewaction.h"
 
 namespace flextron::ui {
 
@@ -47,10 +47,7 @@ MixerView::MixerView(EngineService* service, Comparison* comparison, Selection* 
 void MixerView::makeActions()
 {
     const auto make = [this](const char* name, const QString& text, const QString& help) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setStatusTip(help);
-        action->setToolTip(help);
+        QAction* action = viewAction(this, name, text, help);
         action->setEnabled(false);
         return action;
     };

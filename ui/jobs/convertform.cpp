@@ -16,6 +16,7 @@
 #include "ui/parts/colors.h"
 #include "ui/parts/elsewhere.h"
 #include "ui/parts/format.h"
+#include "ui/parts/viewaction.h"
 
 namespace flextron::ui {
 
@@ -100,16 +101,11 @@ ConvertForm::~ConvertForm()
 
 void ConvertForm::makeActions()
 {
-    const auto make = [this](const char* name, const QString& text, const QString& help) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setToolTip(help);
-        return action;
-    };
-    estimate_action_ = make("estimateConversion", tr("&Estimate"),
-                            tr("Run three steps of every stage and say what it all takes; nothing is written"));
-    cancel_action_ = make("cancelEstimate", tr("Cancel"), tr("Stop estimating"));
-    start_action_ = make("startConversion", tr("&Start"), tr("Convert; it goes on when the window is closed"));
+    estimate_action_ = viewAction(this, "estimateConversion", tr("&Estimate"),
+                                  tr("Run three steps of every stage and say what it all takes; nothing is written"));
+    cancel_action_ = viewAction(this, "cancelEstimate", tr("Cancel"), tr("Stop estimating"));
+    start_action_ = viewAction(this, "startConversion", tr("&Start"),
+                               tr("Convert; it goes on when the window is closed"));
     connect(estimate_action_, &QAction::triggered, this, [this] {
         start_after_ = false;
         runEstimate();

@@ -18,6 +18,7 @@
 #include "ui/parts/elsewhere.h"
 #include "ui/parts/format.h"
 #include "ui/parts/tables.h"
+#include "ui/parts/viewaction.h"
 
 namespace flextron::ui {
 
@@ -71,20 +72,13 @@ CorpusView::CorpusView(Jobs* jobs, EngineService* service, const JobActions& job
 
 void CorpusView::makeActions()
 {
-    const auto make = [this](const char* name, const QString& text, const QString& help) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setStatusTip(help);
-        action->setToolTip(help);
-        return action;
-    };
-    make_action_ = make(
-        "makeCorpusReport", tr("Make a Corpus &Report…"),
+    make_action_ = viewAction(
+        this, "makeCorpusReport", tr("Make a Corpus &Report…"),
         tr("Watch the open model's routers while they read texts, and hold them against uniform and shuffled widths"));
-    open_action_ = make("openCorpusReport", tr("Open a Cor&pus Report…"),
-                        tr("Show a report that was exported, or written by flextron routers --json"));
-    export_action_ = make("exportCorpusReport", tr("Export the Corpus Repo&rt…"),
-                          tr("Write the report as JSON or CSV"));
+    open_action_ = viewAction(this, "openCorpusReport", tr("Open a Cor&pus Report…"),
+                              tr("Show a report that was exported, or written by flextron routers --json"));
+    export_action_ = viewAction(this, "exportCorpusReport", tr("Export the Corpus Repo&rt…"),
+                                tr("Write the report as JSON or CSV"));
     connect(make_action_, &QAction::triggered, this, &CorpusView::showSetup);
     connect(open_action_, &QAction::triggered, this, [this] {
         askForFile(this, {FileQuestion::Kind::Open, open_action_->text(), tr("Reports (*.json)"), {}, {}},

@@ -148,14 +148,7 @@ Result<JobRecord> readJob(const QString& folder)
 
 void JobLog::feed(const QByteArray& bytes)
 {
-    rest_ += bytes;
-    qsizetype begin = 0;
-    for (qsizetype end = rest_.indexOf('\n'); end >= 0; end = rest_.indexOf('\n', begin)) {
-        const QByteArray line = rest_.mid(begin, end - begin).trimmed();
-        if (!line.isEmpty()) take(line);
-        begin = end + 1;
-    }
-    rest_.remove(0, begin);
+    lines_in_.feed(bytes, [this](const QByteArray& line) { take(line); });
 }
 
 void JobLog::take(const QByteArray& line)

@@ -14,6 +14,7 @@
 #include <QStringList>
 
 #include "engine/base/error.h"
+#include "ui/parts/linebuffer.h"
 
 namespace flextron::ui {
 
@@ -79,7 +80,7 @@ public:
 
 private:
     void take(const QByteArray& line);
-    QByteArray rest_;
+    LineBuffer lines_in_;
     JobProgress progress_;
 };
 

@@ -1,6 +1,5 @@
 #include "ui/measure/latencyview.h"
 
-#include <QAction>
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLocale>
@@ -8,6 +7,7 @@
 
 #include "ui/parts/format.h"
 #include "ui/parts/tables.h"
+#include "ui/parts/viewaction.h"
 
 namespace flextron::ui {
 
@@ -107,18 +107,13 @@ LatencyView::LatencyView(EngineService* service, Comparison* comparison, QAction
 
 void LatencyView::makeActions()
 {
-    const auto make = [this](const char* name, const QString& text, const QString& help) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setStatusTip(help);
-        action->setToolTip(help);
-        return action;
-    };
-    full_action_ = make("measureFull", tr("Measure a &Full Table"),
-                        tr("Longer and at more contexts than the quick one; a run interrupts it, and it starts again"));
-    check_action_ = make("checkTable", tr("Chec&k the Table"), tr("Measure three entries anew against the table"));
-    cancel_action_ = make("cancelFull", tr("Cancel the F&ull Table"),
-                          tr("Stop measuring; the table that is there stays"));
+    full_action_ = viewAction(
+        this, "measureFull", tr("Measure a &Full Table"),
+        tr("Longer and at more contexts than the quick one; a run interrupts it, and it starts again"));
+    check_action_ = viewAction(this, "checkTable", tr("Chec&k the Table"),
+                               tr("Measure three entries anew against the table"));
+    cancel_action_ = viewAction(this, "cancelFull", tr("Cancel the F&ull Table"),
+                                tr("Stop measuring; the table that is there stays"));
     connect(full_action_, &QAction::triggered, this, &LatencyView::measureFull);
     connect(check_action_, &QAction::triggered, this, &LatencyView::check);
     connect(cancel_action_, &QAction::triggered, this, [this] { full_.cancel(); });

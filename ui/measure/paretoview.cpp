@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include <QAction>
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLocale>
@@ -17,6 +16,7 @@
 #include "ui/parts/elsewhere.h"
 #include "ui/parts/format.h"
 #include "ui/parts/plots.h"
+#include "ui/parts/viewaction.h"
 #include "ui/service/panesource.h"
 
 namespace flextron::ui {
@@ -79,18 +79,12 @@ ParetoView::~ParetoView() = default;
 
 void ParetoView::makeActions()
 {
-    const auto make = [this](const char* name, const QString& text, const QString& help) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setStatusTip(help);
-        action->setToolTip(help);
-        return action;
-    };
-    measure_action_ = make("paretoMeasure", tr("&Measure Quality Against Cost"),
-                           tr("Read a text with every stop of the slider, every routing and every pin"));
-    cancel_action_ = make("paretoCancel", tr("&Cancel Measuring Quality"), tr("Stop; the points measured so far stay"));
-    text_action_ = make("paretoText", tr("Measure on Another &Text…"),
-                        tr("Choose the text that quality is measured on"));
+    measure_action_ = viewAction(this, "paretoMeasure", tr("&Measure Quality Against Cost"),
+                                 tr("Read a text with every stop of the slider, every routing and every pin"));
+    cancel_action_ = viewAction(this, "paretoCancel", tr("&Cancel Measuring Quality"),
+                                tr("Stop; the points measured so far stay"));
+    text_action_ = viewAction(this, "paretoText", tr("Measure on Another &Text…"),
+                              tr("Choose the text that quality is measured on"));
     connect(measure_action_, &QAction::triggered, this, &ParetoView::measure);
     connect(cancel_action_, &QAction::triggered, this, &ParetoView::cancel);
     connect(text_action_, &QAction::triggered, this, [this] {

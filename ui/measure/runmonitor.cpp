@@ -5,7 +5,6 @@
 #include <limits>
 #include <map>
 
-#include <QAction>
 #include <QFile>
 #include <QFileInfo>
 #include <QHBoxLayout>
@@ -18,6 +17,7 @@
 #include "ui/parts/askforfile.h"
 #include "ui/parts/colors.h"
 #include "ui/parts/plots.h"
+#include "ui/parts/viewaction.h"
 
 namespace flextron::ui {
 
@@ -43,17 +43,11 @@ RunMonitor::RunMonitor(QWidget* parent) : QWidget(parent)
 
 void RunMonitor::makeActions()
 {
-    const auto make = [this](const char* name, const QString& text, const QString& help) {
-        auto* action = new QAction(text, this);
-        action->setObjectName(QLatin1String(name));
-        action->setStatusTip(help);
-        action->setToolTip(help);
-        return action;
-    };
-    open_action_ = make("openRun", tr("Open a &Run…"), tr("Show the record of a conversion (metrics.jsonl)"));
-    other_action_ = make("openOtherRun", tr("Lay Another Run &Over It…"),
-                         tr("Draw a second run dashed over the first"));
-    close_other_action_ = make("closeOtherRun", tr("Close the Other R&un"), tr("Take the second run away"));
+    open_action_ = viewAction(this, "openRun", tr("Open a &Run…"),
+                              tr("Show the record of a conversion (metrics.jsonl)"));
+    other_action_ = viewAction(this, "openOtherRun", tr("Lay Another Run &Over It…"),
+                               tr("Draw a second run dashed over the first"));
+    close_other_action_ = viewAction(this, "closeOtherRun", tr("Close the Other R&un"), tr("Take the second run away"));
     other_action_->setEnabled(false);
     close_other_action_->setEnabled(false);
     connect(open_action_, &QAction::triggered, this, [this] { choose(false); });

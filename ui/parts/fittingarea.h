@@ -1,0 +1,22 @@
+// Controls that may need more height than a small screen has: then they are scrolled.
+#pragma once
+
+#include <QScrollArea>
+
+namespace flextron::ui {
+
+/// As wide as its content needs, and as high as it has room for, up to a share of the screen; what is more is scrolled.
+class FittingArea final : public QScrollArea {
+    Q_OBJECT
+
+public:
+    /// Takes the content over.
+    explicit FittingArea(QWidget* content, QWidget* parent = nullptr);
+    [[nodiscard]] QSize minimumSizeHint() const override;
+    [[nodiscard]] QSize sizeHint() const override;
+
+private:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+};
+
+} // namespace flextron::ui
