@@ -151,20 +151,17 @@ private slots:
 
         // Views that read records show them; the others say that they need the model.
         window_->selection()->selectToken(PaneSlot::Live, 2, 1);
-        for (QDockWidget* dock : window_->findChildren<QDockWidget*>()) {
-            const bool reads = QStringList{"heatmapDock", "tokenDock"}.contains(dock->objectName());
-            const bool why = dock->objectName() ==
-                             QLatin1String("whyDock");                    // with two pages: the records', the model's
+        const QStringList readers{"heatmapDock", "tokenDock", "whyDock"};
+        for (const QDockWidget* dock : window_->findChildren<QDockWidget*>()) {
             if (dock->objectName() == QLatin1String("runDock")) continue; // a run's folder needs no model
-            const auto pages = dock->findChildren<StatePage*>();
-            for (qsizetype i = 0; i < pages.size(); ++i) {
-                const bool content = pages[i]->state() == StatePage::State::Content;
-                const bool says = pages[i]->message().contains(QLatin1String("model"));
-                QVERIFY2(why     ? content || says
-                         : reads ? content
-                                 : !content && says,
-                         qPrintable(dock->objectName() + ": " + pages[i]->message()));
+            int filled = 0;
+            for (const StatePage* page : dock->findChildren<StatePage*>()) {
+                if (page->state() == StatePage::State::Content) ++filled;
+                else
+                    QVERIFY2(page->message().contains(QLatin1String("model")),
+                             qPrintable(dock->objectName() + ": " + page->message()));
             }
+            QVERIFY2(filled == (readers.contains(dock->objectName()) ? 1 : 0), qPrintable(dock->objectName()));
         }
         QVERIFY(window_->heatmap()->readout().contains("neurons"));
         window_->heatmap()->setQuantity(Quantity::ComputeShare);

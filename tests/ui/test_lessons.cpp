@@ -132,8 +132,8 @@ private slots:
             QSignalSpy measured(window_->service(), &EngineService::measureEnded); // shows nothing new the second time
             QVERIFY2(window_->followLink(link), qPrintable(link));
             settle();
-            QVERIFY2(screen() != before || !measured.isEmpty(),
-                     qPrintable(QStringLiteral("%1 does nothing").arg(link)));
+            const bool showed = link == QLatin1String("do:measure") ? !measured.isEmpty() : screen() != before;
+            QVERIFY2(showed, qPrintable(QStringLiteral("%1 does nothing").arg(link)));
             for (const PaneSlot slot : window_->comparison()->order())
                 QVERIFY2(window_->comparison()->pane(slot).state != PaneState::Failed, qPrintable(link));
         }

@@ -116,6 +116,34 @@ private slots:
         card->close();
     }
 
+    void everyLayoutFitsASmallScreen_data()
+    {
+        QTest::addColumn<int>("layout");
+        QTest::addColumn<int>("pins");
+        for (const int pins : {0, 2, 4}) {
+            QTest::addRow("explore, %d pins", pins) << static_cast<int>(MainWindow::Layout::Explore) << pins;
+            QTest::addRow("teach, %d pins", pins) << static_cast<int>(MainWindow::Layout::Teach) << pins;
+        }
+    }
+    void everyLayoutFitsASmallScreen()
+    {
+        QFETCH(int, layout);
+        QFETCH(int, pins);
+        const QSize small(1280, 720);
+        load();
+        for (int i = 0; i < pins; ++i) action("pin")->trigger();
+        QCOMPARE(static_cast<int>(window_->comparison()->pins().size()), pins);
+        runToEnd();
+        window_->arrange(static_cast<MainWindow::Layout>(layout));
+        window_->showNormal(); // Teach takes the whole screen, and this one is another
+        QTRY_VERIFY2(window_->minimumSizeHint().boundedTo(small) == window_->minimumSizeHint(),
+                     qPrintable(QStringLiteral("at least %1 x %2")
+                                    .arg(window_->minimumSizeHint().width())
+                                    .arg(window_->minimumSizeHint().height())));
+        window_->resize(small);
+        QTRY_COMPARE(window_->size(), small);
+    }
+
 private:
     void makeWindow()
     {

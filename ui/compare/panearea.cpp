@@ -62,11 +62,17 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     arrange();
 }
 
+void PaneArea::setCompact(bool compact)
+{
+    compact_ = compact;
+    arrange();
+}
+
 void PaneArea::evenFooters()
 {
     for (QSplitter* row : {upper_, lower_}) {
         // (A pane that was just put there is still narrow, and would need many lines.)
-        const int most = fontMetrics().lineSpacing() * (lower_->isVisible() ? 3 : 5);
+        const int most = fontMetrics().lineSpacing() * (compact_ || lower_->isVisible() ? 3 : 5);
         int height = 0;
         for (PaneView* view : views_) {
             if (view->parentWidget() == row && view->isVisible())
@@ -97,7 +103,7 @@ void PaneArea::arrange()
         view->show();
     }
     lower_->setVisible(order.size() > above);
-    for (PaneView* view : views_) view->setCompact(order.size() > above);
+    for (PaneView* view : views_) view->setCompact(compact_ || order.size() > above);
     for (QSplitter* row : {upper_, lower_}) {
         constexpr int kEqual = 1000;
         row->setSizes(QList<int>(row->count(), kEqual));

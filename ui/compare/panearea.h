@@ -22,6 +22,8 @@ public:
              QAction* pin_action, QWidget* parent = nullptr);
 
     [[nodiscard]] PaneView* view(PaneSlot slot) const { return views_[static_cast<std::size_t>(slot)]; }
+    /// Little room: the panes' furniture is kept small, as it is with two rows of them.
+    void setCompact(bool compact);
     [[nodiscard]] QString sharedText() const { return shared_->fullText(); }
 
 private:
@@ -37,6 +39,7 @@ private:
     QSplitter* lower_;
     ElidedLabel* shared_;
     QTimer footers_;
+    bool compact_ = false;
 };
 
 } // namespace flextron::ui

@@ -109,6 +109,8 @@ private:
     bool showByLink(const QString& what);
     void makeLessons();
     HintBar* makeHints();
+    /// No hints while there is no model to try them on, nor beside large letters.
+    void quietHints();
     void beginFirstStart(const ModelInfo& model);
     void arrangeAnew();
     void readLayouts(const QSettings& settings);

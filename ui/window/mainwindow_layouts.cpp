@@ -7,6 +7,7 @@
 #include <QDockWidget>
 #include <QSettings>
 
+#include "ui/compare/panearea.h"
 #include "ui/compare/promptpanel.h"
 #include "ui/inspect/heatmapview.h"
 #include "ui/window/hintbar.h"
@@ -60,8 +61,9 @@ void MainWindow::arrange(Layout layout)
     setFont(letters);
     heatmap()->plot()->setPrinted(layout == Layout::Teach);
     // Large letters leave no room for what a class does not need.
-    hints_->setQuiet(layout == Layout::Teach);
+    quietHints();
     prompt_->setHintShown(layout != Layout::Teach);
+    pane_area_->setCompact(layout == Layout::Teach);
     if (layout == Layout::Teach) showFullScreen();
     else if (left_teach) showNormal();
     const QByteArray& kept = kept_layouts_[static_cast<std::size_t>(layout)];

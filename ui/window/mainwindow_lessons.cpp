@@ -79,8 +79,14 @@ HintBar* MainWindow::makeHints()
     return bar;
 }
 
+void MainWindow::quietHints()
+{
+    hints_->setQuiet(layout_ == Layout::Teach || !service_->model());
+}
+
 void MainWindow::beginFirstStart(const ModelInfo& model)
 {
+    quietHints();
     prompt_->setHint(model.card.isEmpty() ? tr("The model goes on with your text, word by word.") : model.card);
     prompt_->setPrompts(promptsFor(model.name));
     if (!std::exchange(first_start_, false) || !isBundled(model) || !model.dynamic_routers) return;

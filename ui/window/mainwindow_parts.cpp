@@ -22,6 +22,7 @@
 #include "ui/inspect/heatmapview.h"
 #include "ui/inspect/inspectionviews.h"
 #include "ui/jobs/jobviews.h"
+#include "ui/parts/fittingarea.h"
 #include "ui/parts/icons.h"
 #include "ui/parts/noticebar.h"
 #include "ui/parts/statusline.h"
@@ -244,10 +245,10 @@ void MainWindow::makeViews()
     auto* layout = new QVBoxLayout(central);
     layout->addWidget(notice_);
     layout->addWidget(hints_);
-    hints_->setNext(0);
+    quietHints();
     layout->addWidget(prompt_);
     layout->addWidget(pane_area_, 1);
-    setCentralWidget(central);
+    setCentralWidget(new FittingArea(central));
     connect(prompt_, &PromptPanel::promptChanged, this, &MainWindow::applyInputs);
     prompt_->editor()->setFocus();
 
@@ -259,7 +260,7 @@ void MainWindow::makeViews()
                                       {run_action_, measure_action_, cancel_measure_action_}, this);
     connect(inspection_, &InspectionViews::failed, notice_, &NoticeBar::showError);
     connect(inspection_, &InspectionViews::said, this, &MainWindow::showMessage);
-    addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), sub_network_);
+    addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), new FittingArea(sub_network_));
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
     addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
     for (const InspectionViews::Dock& dock : inspection_->docks()) addDock(dock.name, dock.title, dock.view);
