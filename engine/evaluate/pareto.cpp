@@ -98,8 +98,8 @@ private:
             for (const TokenRecord& record : score.trace.records) {
                 const SubNetwork used{{record.mlp.begin(), record.mlp.end()},
                                       {record.heads.begin(), record.heads.end()}};
-                share.add(shareOf(used, context));
-                if (model_.latency) ms.add(model_.latency->predictMs(used, options_.context, KvRule::All));
+                if (model_.latency) ms.add(model_.latency->predictMs(used, options_.context, KvRule::All, true));
+                else share.add(shareOf(used, context));
                 parameters.add(static_cast<double>(costOf(used, model_.config()).parameters));
             }
         };
@@ -110,8 +110,12 @@ private:
         advance();
         point.routing = routingName(Routing::Dynamic);
         point.budget = budget;
-        point.share = share.mean();
-        if (model_.latency) point.ms = ms.mean();
+        if (model_.latency) {
+            point.ms = ms.mean();
+            point.share = *point.ms / pareto_.points.front().ms.value(); // the full model's
+        } else {
+            point.share = share.mean();
+        }
         point.parameters = parameters.mean();
         pareto_.points.push_back(std::move(point));
     }

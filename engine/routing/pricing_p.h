@@ -21,8 +21,10 @@ class Pricing {
 public:
     explicit Pricing(const TargetContext& context) : context_(context), full_(fullSubNetwork(*context.config))
     {
-        if (context.latency != nullptr) full_ms_ = context.latency->predictMs(full_, context.context, context.kv);
-        else full_flops_ = static_cast<double>(cost(full_).flops_per_token);
+        if (context.latency != nullptr) {
+            full_ms_ = context.latency->predictMs(full_, context.context, context.kv);
+            routers_ms_ = context.latency->predictMs(full_, context.context, context.kv, /*routed=*/true) - full_ms_;
+        } else full_flops_ = static_cast<double>(cost(full_).flops_per_token);
     }
 
     [[nodiscard]] Price of(const SubNetwork& subnet) const
@@ -40,6 +42,8 @@ public:
     }
     [[nodiscard]] const SubNetwork& full() const { return full_; }
     [[nodiscard]] double fullMs() const { return full_ms_; }
+    /// What dynamic routers add to a token's time; 0 without a table.
+    [[nodiscard]] double routersMs() const { return routers_ms_; }
     [[nodiscard]] const char* basis() const { return context_.latency != nullptr ? "latency table" : "FLOPs"; }
 
 private:
@@ -54,6 +58,7 @@ private:
     const TargetContext& context_;
     SubNetwork full_;
     double full_ms_ = 0.0;
+    double routers_ms_ = 0.0;
     double full_flops_ = 1.0;
 };
 

@@ -101,11 +101,13 @@ Routing chosenRouting(const Target& target, const TargetContext& context)
     return routing;
 }
 
-/// The share that routers are asked for: of a size, the share of the uniform sub-network of that size (our choice).
+/// The share that dynamic routers are asked for: of a latency, what their own time leaves of it; of a size, the share
+/// of the uniform sub-network of that size (our choice).
 double budgetFor(const Target& target, const Candidate& uniform, const Pricing& pricing)
 {
     if (target.kind == Target::Kind::Budget) return target.value;
-    if (target.kind == Target::Kind::LatencyMs) return std::min(1.0, target.value / pricing.fullMs());
+    if (target.kind == Target::Kind::LatencyMs)
+        return std::min(1.0, std::max(0.0, target.value - pricing.routersMs()) / pricing.fullMs());
     return std::min(1.0, uniform.price.share);
 }
 
@@ -116,7 +118,7 @@ ResolvedTarget dynamicResult(const TargetContext& context, const SubNetwork& fal
     // Outside the trained stops the routers are asked for the nearest one.
     const std::vector<double>& stops = context.routers->budget_list;
     result.share = stops.empty() ? budget : std::clamp(budget, stops.back(), stops.front());
-    if (result.predicted_ms) result.predicted_ms = result.share * pricing.fullMs();
+    if (result.predicted_ms) result.predicted_ms = result.share * pricing.fullMs() + pricing.routersMs();
     return result;
 }
 

@@ -72,9 +72,9 @@ struct ResolvedTarget {
 /// - Uniform: of all pairs of choices, the one with the largest smaller share of width, then the most costly.
 /// - Static: the costliest of what the router chooses between its stops that is not above the target, by the table at
 ///   hand. A budget below all of them gets the cheapest one, and `share` says so; other targets are refused there.
-/// - Dynamic: `share` and `predicted_ms` are what the routers are asked for, moved to the nearest trained stop outside
-/// of those; what a text really
-///   costs is known once it was read. For a number of parameters the routers are asked for the share of the uniform
+/// - Dynamic: `share` is what the routers are asked for, moved to the nearest trained stop outside of those, and
+///   `predicted_ms` is that share with the routers' own time; what a text really costs is known once it was read. For a
+///   latency they are asked for what their time leaves of it, for a number of parameters for the share of the uniform
 ///   sub-network of that size.
 /// - Quality: the cheapest that keeps the loss within the allowed rise over the full model's, by what the conversion
 ///   recorded for the routing; where it recorded nothing, and for uniform widths, by the surrogate. Unsupported where

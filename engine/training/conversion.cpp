@@ -65,6 +65,16 @@ void checkStages(const ConversionOptions& options)
                           "the stages are importance, permute, elastic, routers, joint, surrogate");
 }
 
+/// A conversion that is gone on with keeps the choices that it began with.
+void checkSameChoices(const fs::path& sorted, const ChoiceSets& asked)
+{
+    const ChoiceSets made = Checkpoint::open(sorted).orThrow()->choices();
+    const auto differs = [](const std::vector<int>& a, const std::vector<int>& b) { return !a.empty() && a != b; };
+    if (!differs(asked.mlp_int_list, made.mlp_int_list) && !differs(asked.head_int_list, made.head_int_list)) return;
+    throw Failure(ErrorCode::InvalidArgument, sorted.string() + " was begun with other choices of widths",
+                  "go on with the same ones, or remove " + sorted.parent_path().string() + " and begin anew");
+}
+
 /// One stage that trains, from a complete checkpoint to the next.
 class StageRunner {
 public:
@@ -143,6 +153,7 @@ ConversionReport convert(const fs::path& base_folder, const fs::path& out, const
         current = work / "sorted";
         if (!fs::exists(current, ignored))
             report.sort = sortModel(base_folder, current, options, measured, permuted, progress, cancel);
+        else checkSameChoices(current, options.choices);
     }
     const StageRunner runner(options, *base, current, progress, cancel);
     for (const std::string& stage : training_stages) {

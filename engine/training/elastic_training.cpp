@@ -72,10 +72,10 @@ public:
     }
     [[nodiscard]] double lastFlops() const override { return flops_; }
 
-    std::vector<ValidationLoss> validate(const std::vector<ValidationSet>& sets) override
+    std::vector<ValidationLoss> validate(const std::vector<ValidationSet>& sets, const CancelToken& cancel) override
     {
         std::vector<ValidationLoss> losses;
-        validateUniform(weights_, choices_, sets, losses);
+        validateUniform(weights_, choices_, sets, losses, cancel);
         return losses;
     }
 

@@ -198,17 +198,17 @@ void RouterStage::describe(std::map<std::string, double>& numbers, const RoutedW
     widths.describe(numbers);
 }
 
-std::vector<ValidationLoss> RouterStage::validate(const std::vector<ValidationSet>& sets)
+std::vector<ValidationLoss> RouterStage::validate(const std::vector<ValidationSet>& sets, const CancelToken& cancel)
 {
     std::vector<ValidationLoss> losses;
-    validateUniform(weights_, routers_.choices, sets, losses);
+    validateUniform(weights_, routers_.choices, sets, losses, cancel);
     std::vector<double> targets = options_.validation_targets;
     if (targets.empty()) targets.assign(routers_.budget_list.begin() + 1, routers_.budget_list.end());
     for (const ValidationSet& set : sets)
         for (const double target : targets)
             for (const Placement placement : {Placement::Dynamic, Placement::Shuffled, Placement::Static})
                 if (placement != Placement::Static || options_.static_every > 0)
-                    losses.push_back(validateRouted(weights_, routers_, costs_, set, target, placement));
+                    losses.push_back(validateRouted(weights_, routers_, costs_, set, target, placement, cancel));
     return losses;
 }
 
@@ -220,7 +220,7 @@ Routers RouterStage::exported() const
 }
 
 ValidationLoss validateRouted(const ReferenceWeights& weights, const TrainableRouters& routers, const CostShares& costs,
-                              const ValidationSet& set, double target, Placement placement)
+                              const ValidationSet& set, double target, Placement placement, const CancelToken& cancel)
 {
     const auto routed = [&](const at::Tensor& ids) {
         const std::vector<double> targets(static_cast<std::size_t>(ids.size(0)), target);
@@ -234,7 +234,7 @@ ValidationLoss validateRouted(const ReferenceWeights& weights, const TrainableRo
     };
     const WidthsFor widths = placement == Placement::Shuffled ? WidthsFor(shuffled) : WidthsFor(routed);
     const char* const names[] = {"dynamic", "dynamic, shuffled", "static"};
-    ValidationLoss loss = validationLoss(weights, set, widths, names[static_cast<int>(placement)]);
+    ValidationLoss loss = validationLoss(weights, set, widths, names[static_cast<int>(placement)], cancel);
     loss.target = target;
     return loss;
 }

@@ -25,7 +25,7 @@ public:
     void beginStep(const StepPlace& place) override;
     std::map<std::string, double> batch(const at::Tensor& ids, const StepPlace& place) override;
     [[nodiscard]] double lastFlops() const override { return flops_; }
-    std::vector<ValidationLoss> validate(const std::vector<ValidationSet>& sets) override;
+    std::vector<ValidationLoss> validate(const std::vector<ValidationSet>& sets, const CancelToken& cancel) override;
 
     /// The routers as they are written.
     [[nodiscard]] Routers exported() const;
@@ -59,6 +59,6 @@ private:
 enum class Placement { Dynamic, Shuffled, Static };
 /// Loss of a text routed for `target`.
 ValidationLoss validateRouted(const ReferenceWeights& weights, const TrainableRouters& routers, const CostShares& costs,
-                              const ValidationSet& set, double target, Placement placement);
+                              const ValidationSet& set, double target, Placement placement, const CancelToken& cancel);
 
 } // namespace flextron

@@ -110,7 +110,7 @@ int choiceAt(const std::vector<int>& choices, double share)
 }
 
 void validateUniform(const ReferenceWeights& weights, const ChoiceSets& choices, const std::vector<ValidationSet>& sets,
-                     std::vector<ValidationLoss>& losses)
+                     std::vector<ValidationLoss>& losses, const CancelToken& cancel)
 {
     const std::size_t steps = std::max(choices.mlp_int_list.size(), choices.head_int_list.size());
     for (const ValidationSet& set : sets)
@@ -121,7 +121,8 @@ void validateUniform(const ReferenceWeights& weights, const ChoiceSets& choices,
             losses.push_back(validateSubNetwork(weights, set, subnet,
                                                 i == steps ? "full"
                                                 : i == 1   ? "smallest"
-                                                           : "uniform"));
+                                                           : "uniform",
+                                                cancel));
         }
 }
 

@@ -48,7 +48,7 @@ void writeStageResult(const std::filesystem::path& out, const StageSource& sourc
 
 /// Losses of the full, the smallest and the uniform sub-networks, widest first.
 void validateUniform(const ReferenceWeights& weights, const ChoiceSets& choices, const std::vector<ValidationSet>& sets,
-                     std::vector<ValidationLoss>& losses);
+                     std::vector<ValidationLoss>& losses, const CancelToken& cancel);
 
 /// The entry of `choices` for a share of the width: index i of n is share (i + 1) / n.
 int choiceAt(const std::vector<int>& choices, double share);

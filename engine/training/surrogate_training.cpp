@@ -83,8 +83,8 @@ Measured measure(const StageSource& source, const ValidationSet& set, std::vecto
 {
     std::vector<float> losses;
     for (const SubNetwork& subnet : subnets) {
-        step();
-        losses.push_back(static_cast<float>(validateSubNetwork(source.weights, set, subnet, "").loss));
+        step(); // asks whether to go on; one sub-network takes a moment
+        losses.push_back(static_cast<float>(validateSubNetwork(source.weights, set, subnet, "", {}).loss));
     }
     return {std::move(subnets), at::tensor(losses)};
 }
@@ -265,12 +265,13 @@ void checkWanted(const SurrogateOptions& wanted)
 
 /// Loss of the networks that the static router's stops get, on the validation texts.
 std::vector<ValidationLoss> validateStops(const StageSource& source, const std::vector<ValidationSet>& sets,
-                                          const std::vector<double>& stops, const std::vector<ResolvedTarget>& resolved)
+                                          const std::vector<double>& stops, const std::vector<ResolvedTarget>& resolved,
+                                          const CancelToken& cancel)
 {
     std::vector<ValidationLoss> losses;
     for (const ValidationSet& set : sets)
         for (std::size_t i = 0; i < resolved.size(); ++i) {
-            losses.push_back(validateSubNetwork(source.weights, set, resolved[i].plan.subnet, "static"));
+            losses.push_back(validateSubNetwork(source.weights, set, resolved[i].plan.subnet, "static", cancel));
             losses.back().target = stops[i + 1];
             losses.back().cost = resolved[i].share;
         }
@@ -299,7 +300,7 @@ StageReport fitted(const std::filesystem::path& folder, const std::filesystem::p
         cancel.throwIfCancelled();
         if (progress) progress({"surrogate", std::min(done++, total), total, "sub-networks"});
     };
-    const double full_loss = validateSubNetwork(source.weights, set, fullSubNetwork(config), "").loss;
+    const double full_loss = validateSubNetwork(source.weights, set, fullSubNetwork(config), "", cancel).loss;
     const Measured measured = measure(source, set, randomSubNetworks(source, wanted.sub_networks, random), step);
     const Measured held_out = measure(source, set, randomSubNetworks(source, wanted.held_out, random), step);
 
@@ -314,7 +315,7 @@ StageReport fitted(const std::filesystem::path& folder, const std::filesystem::p
         TrainOptions validated = options;
         if (validated.data.sequence_length == 0) validated.data.sequence_length = config.max_position_embeddings;
         report.validation = validateStops(source, validationSets(validated, source.tokenizer), routers.budget_list,
-                                          router.atStops());
+                                          router.atStops(), cancel);
     }
     std::string metrics;
     const double error = heldOutError(fit, held_out, choices, full_loss, metrics);

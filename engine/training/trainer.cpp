@@ -37,10 +37,11 @@ public:
     }
     [[nodiscard]] double lastFlops() const override { return flops_; }
 
-    std::vector<ValidationLoss> validate(const std::vector<ValidationSet>& sets) override
+    std::vector<ValidationLoss> validate(const std::vector<ValidationSet>& sets, const CancelToken& cancel) override
     {
         std::vector<ValidationLoss> losses;
-        for (const ValidationSet& set : sets) losses.push_back(validateSubNetwork(weights_, set, full_, "full"));
+        for (const ValidationSet& set : sets)
+            losses.push_back(validateSubNetwork(weights_, set, full_, "full", cancel));
         return losses;
     }
     [[nodiscard]] const ReferenceWeights& weights() const { return weights_; }

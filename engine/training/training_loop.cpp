@@ -198,8 +198,7 @@ StageReport TrainingLoop::run(StageWork& stage)
         ++step_;
         line["seconds"] = seconds_before_ + secondsSince(started);
         if (step_ == steps_ || (options_.validation_every > 0 && step_ % options_.validation_every == 0)) {
-            report.validation = stage.validate(validation_);
-            for (const ValidationLoss& loss : report.validation) line["validation"].push_back(toJson(loss));
+            validate(stage, optimizer, line, report);
         }
         appendMetrics(line);
         tell();
@@ -212,7 +211,7 @@ StageReport TrainingLoop::run(StageWork& stage)
             saved = Clock::now();
         }
     }
-    if (report.validation.empty()) report.validation = stage.validate(validation_);
+    if (report.validation.empty()) report.validation = stage.validate(validation_, cancel_);
     report.stage = stage_name_;
     report.steps = steps_;
     report.tokens = steps_ * tokens_a_step_;
@@ -247,6 +246,20 @@ void TrainingLoop::save(StageWork& stage, const AdamW& optimizer)
     tensors.insert(tensors.end(), kept.begin(), kept.end());
     writeState(stateFile(), {settings(stage), step_, seconds_before_, flops_, data_->position(), {}},
                std::move(tensors));
+}
+
+void TrainingLoop::validate(StageWork& stage, const AdamW& optimizer, Json& line, StageReport& report)
+{
+    try {
+        report.validation = stage.validate(validation_, cancel_);
+    } catch (const Failure& failure) {
+        if (failure.error().code == ErrorCode::Cancelled) {
+            appendMetrics(line);
+            save(stage, optimizer);
+        }
+        throw;
+    }
+    for (const ValidationLoss& loss : report.validation) line["validation"].push_back(toJson(loss));
 }
 
 void TrainingLoop::appendMetrics(const Json& line)

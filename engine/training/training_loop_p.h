@@ -52,7 +52,7 @@ public:
     virtual std::map<std::string, double> batch(const at::Tensor& ids, const StepPlace& place) = 0;
     /// Multiply-adds times two of what batch() did last, forward and backward.
     [[nodiscard]] virtual double lastFlops() const = 0;
-    virtual std::vector<ValidationLoss> validate(const std::vector<ValidationSet>& sets) = 0;
+    virtual std::vector<ValidationLoss> validate(const std::vector<ValidationSet>& sets, const CancelToken& cancel) = 0;
 };
 
 class TrainingLoop {
@@ -75,6 +75,8 @@ private:
     void start(StageWork& stage, AdamW& optimizer);
     at::Tensor nextBatch();
     Json step(StageWork& stage, AdamW& optimizer);
+    /// Into the report and the step's line. Cancelled, it keeps the step that was just done.
+    void validate(StageWork& stage, const AdamW& optimizer, Json& line, StageReport& report);
     StageReport probe(StageWork& stage, AdamW& optimizer);
     void save(StageWork& stage, const AdamW& optimizer);
     void appendMetrics(const Json& line);

@@ -55,11 +55,12 @@ std::vector<ValidationSet> validationSets(const TrainOptions& options, std::shar
 }
 
 ValidationLoss validationLoss(const ReferenceWeights& weights, const ValidationSet& set, const WidthsFor& widths,
-                              const std::string& name)
+                              const std::string& name, const CancelToken& cancel)
 {
     const c10::InferenceMode inference;
     std::vector<at::Tensor> parts, costs;
     for (std::int64_t i = 0; i < set.ids.size(0); i += kBatch) {
+        cancel.throwIfCancelled();
         const at::Tensor ids = set.ids.narrow(0, i, std::min(kBatch, set.ids.size(0) - i));
         const std::unique_ptr<WidthSource> source = widths(ids);
         parts.push_back(lossPerSequence(trainingLogits(weights, ids, *source), ids));
@@ -78,10 +79,10 @@ ValidationLoss validationLoss(const ReferenceWeights& weights, const ValidationS
 }
 
 ValidationLoss validateSubNetwork(const ReferenceWeights& weights, const ValidationSet& set, const SubNetwork& subnet,
-                                  const std::string& name)
+                                  const std::string& name, const CancelToken& cancel)
 {
     const auto sliced = [&](const at::Tensor&) { return std::make_unique<SlicedWidths>(subnet); };
-    ValidationLoss loss = validationLoss(weights, set, sliced, name);
+    ValidationLoss loss = validationLoss(weights, set, sliced, name, cancel);
     CostOptions options;
     options.kv = KvRule::All;
     loss.cost = loss.target = flopShare(subnet, weights.config, options);

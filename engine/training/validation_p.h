@@ -16,13 +16,14 @@ std::vector<ValidationSet> validationSets(const TrainOptions& options, std::shar
 /// The widths of one batch of sequences, [B, T].
 using WidthsFor = std::function<std::unique_ptr<WidthSource>(const at::Tensor& ids)>;
 
-/// Mean loss of `set`, without a graph. `cost` is what the widths came to, `target` is left at 1.
+/// Mean loss of `set`, without a graph. `cost` is what the widths came to, `target` is left at 1. Throws
+/// Failure(Cancelled) between two batches.
 ValidationLoss validationLoss(const ReferenceWeights& weights, const ValidationSet& set, const WidthsFor& widths,
-                              const std::string& name);
+                              const std::string& name, const CancelToken& cancel);
 
 /// The same for a fixed sub-network; `cost` is its share of the full model's FLOPs (KvRule::All).
 ValidationLoss validateSubNetwork(const ReferenceWeights& weights, const ValidationSet& set, const SubNetwork& subnet,
-                                  const std::string& name);
+                                  const std::string& name, const CancelToken& cancel);
 
 /// FLOPs of a forward and a backward pass of `ids` [B, T] through `subnet`: three times the forward.
 double trainingFlops(const ModelConfig& config, const SubNetwork& subnet, const at::Tensor& ids);

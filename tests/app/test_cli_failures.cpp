@@ -111,6 +111,24 @@ private slots:
                  QStringList{"text.txt"});
     }
 
+    void goesOnWithNoOtherChoices()
+    {
+        QTemporaryDir folder;
+        QVERIFY(writeBytes(folder.filePath("text.txt"),
+                           QByteArray("Once upon a time there was a fox.\n<|endoftext|>\n").repeated(40)));
+        const QStringList how{
+            "convert", testData("stories260k-llama"), "--data", folder.filePath("text.txt"), "--sequences",
+            "2",       "--sequence-length",           "32"};
+        QVERIFY(QDir(folder.path()).mkdir("out.work")); // as an interrupted conversion leaves it
+        QCOMPARE(
+            runCli(how + QStringList{"--stages", "importance,permute", "--out", folder.filePath("out.work/sorted")})
+                .code,
+            0);
+        const auto run = runCli(how +
+                                QStringList{"--out", folder.filePath("out"), "--resume", "--choices-mlp", "32,172"});
+        VERIFY_FAILS(run, 1, "out.work/sorted was begun with other choices", "same ones");
+    }
+
     void saysThatTheDiskIsFull()
     {
         if (!QFile::exists("/dev/full")) QSKIP("this system has no /dev/full");

@@ -192,6 +192,7 @@ void LatencyMeter::poll()
     }
     if (!window_->service()->model()) return; // still loading the first time
     steps_[next_].act();
+    most_panes_ = std::max(most_panes_, static_cast<int>(window_->comparison()->order().size()));
     waiting_ = true;
 }
 
@@ -205,6 +206,7 @@ void LatencyMeter::finish()
     const QJsonObject report{
         {QStringLiteral("seconds"), static_cast<double>(since_start_.elapsed()) / kMsPerSecond},
         {QStringLiteral("cycles"), cycles_},
+        {QStringLiteral("most_panes"), most_panes_},
         {QStringLiteral("model"), window_->service()->model() ? window_->service()->model()->name : QString()},
         {QStringLiteral("heartbeat"), QJsonObject{{QStringLiteral("interval_ms"), kBeatMs},
                                                   {QStringLiteral("n"), static_cast<qint64>(late_ms_.size())},

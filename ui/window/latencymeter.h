@@ -70,6 +70,7 @@ private:
     std::vector<Step> steps_;
     std::size_t next_ = 0;
     int cycles_ = 0;
+    int most_panes_ = 0;
     bool waiting_ = false;
     QElapsedTimer pause_;
     QElapsedTimer since_start_;

@@ -231,6 +231,39 @@ private slots:
         }
     }
 
+    void aDynamicPointsTimeHoldsItsRouters()
+    {
+        LoadedModel model = with(6);
+        LatencyTable table;
+        table.mlp_widths = {0, model.config().maxSizes().intermediate_size};
+        table.head_counts = {0, model.config().maxSizes().num_attention_heads};
+        table.contexts = {256};
+        table.fixed_ms = 0.2;
+        table.mlp_ms = {0, 0.5};
+        table.attention_own_ms = {{0, 0.4}};
+        table.attention_all_ms = {{0.1, 0.4}};
+        table.router_ms = 0.05;
+        model.latency = table;
+        ParetoOptions options;
+        options.budgets = {0.7};
+        const Pareto pareto = valueOf(measurePareto(model, documents_, options));
+        const auto dynamic = std::find_if(pareto.points.begin(), pareto.points.end(),
+                                          [](const ParetoPoint& point) { return point.routing == "dynamic"; });
+        QVERIFY(dynamic != pareto.points.end());
+        double ms = 0, tokens = 0;
+        const WidthPlan plan{fullSubNetwork(model.config()), model.routers, 0.7, nullptr};
+        for (const auto& document : documents_)
+            for (const TokenRecord& record : valueOf(scoreText(model, document, plan)).trace.records) {
+                const SubNetwork used{{record.mlp.begin(), record.mlp.end()},
+                                      {record.heads.begin(), record.heads.end()}};
+                ms += table.predictMs(used, 256, KvRule::All) + 0.05 * model.config().numLayers();
+                ++tokens;
+            }
+        const double full_ms = table.predictMs(fullSubNetwork(model.config()), 256, KvRule::Own);
+        QVERIFY(std::abs(dynamic->ms.value() - ms / tokens) < 1e-12);
+        QVERIFY(std::abs(dynamic->share - ms / tokens / full_ms) < 1e-12);
+    }
+
     void paretoWithoutRouters()
     {
         const Pareto pareto = valueOf(measurePareto(*fake_.model, documents_));
