@@ -12,7 +12,7 @@ constexpr double kStripSwatches = 6; // a strip is as wide as this many swatches
 
 ColorLegend::ColorLegend(QWidget* parent) : QWidget(parent)
 {
-    setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
+    setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
     setAccessibleName(tr("Colour legend"));
 }
 
@@ -50,7 +50,7 @@ QSize ColorLegend::sizeHint() const
 
 QSize ColorLegend::minimumSizeHint() const
 {
-    return sizeHint();
+    return {static_cast<int>(2 * swatch()), sizeHint().height()}; // a narrow window has no room for all of it
 }
 
 void ColorLegend::paintEvent(QPaintEvent*)

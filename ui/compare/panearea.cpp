@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <QEvent>
 #include <QHBoxLayout>
 #include <QLocale>
 #include <QToolButton>
@@ -40,14 +41,16 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     add->setToolButtonStyle(Qt::ToolButtonTextOnly);
     add->setAutoRaise(true);
     add->setAccessibleName(tr("Add a pane that keeps this target"));
-    auto* below = new QHBoxLayout;
+    foot_ = new QWidget;
+    auto* below = new QHBoxLayout(foot_);
+    below->setContentsMargins(0, 0, 0, 0);
     below->addWidget(shared_, 1);
     below->addWidget(add);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(fontMetrics().height() / 4);
     layout->addWidget(rows_, 1);
-    layout->addLayout(below);
+    layout->addWidget(foot_);
     connect(comparison_, &Comparison::panesChanged, this, &PaneArea::arrange);
     connect(comparison_, &Comparison::sharedStepChanged, this, &PaneArea::showShared);
     connect(comparison_, &Comparison::paneReset, this, &PaneArea::showShared);
@@ -65,6 +68,7 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
 void PaneArea::setCompact(bool compact)
 {
     compact_ = compact;
+    foot_->setVisible(!compact);
     arrange();
 }
 
@@ -72,7 +76,8 @@ void PaneArea::evenFooters()
 {
     for (QSplitter* row : {upper_, lower_}) {
         // (A pane that was just put there is still narrow, and would need many lines.)
-        const int most = fontMetrics().lineSpacing() * (compact_ || lower_->isVisible() ? 3 : 5);
+        const int lines = compact_ ? 1 : lower_->isVisible() ? 3 : 5;
+        const int most = fontMetrics().lineSpacing() * lines;
         int height = 0;
         for (PaneView* view : views_) {
             if (view->parentWidget() == row && view->isVisible())
@@ -88,6 +93,12 @@ void PaneArea::resizeEvent(QResizeEvent* event)
 {
     QWidget::resizeEvent(event);
     footers_.start();
+}
+
+void PaneArea::changeEvent(QEvent* event)
+{
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::FontChange) footers_.start();
 }
 
 void PaneArea::arrange()

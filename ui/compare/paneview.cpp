@@ -143,6 +143,7 @@ int PaneView::footerNeeds() const
 void PaneView::setFooterHeight(int height)
 {
     if (footer_->minimumHeight() != height) footer_->setMinimumHeight(height);
+    footer_->setMaximumHeight(compact_ ? height : QWIDGETSIZE_MAX);
 }
 
 SplitCard* PaneView::showSplit()
@@ -280,6 +281,7 @@ void PaneView::setCompact(bool compact)
     if (compact == compact_) return;
     compact_ = compact;
     showFooter();
+    showDivergence();
 }
 
 void PaneView::showFooter()
@@ -347,7 +349,7 @@ void PaneView::showDivergence()
     const auto at = comparison_->divergence(slot_);
     split_->setVisible(at.has_value());
     text_->setMarkedToken(comparison_->splitRecord(slot_).value_or(-1));
-    if (at) split_->setText(tr("split at token %1").arg(QLocale().toString(*at + 1)));
+    if (at) split_->setText((compact_ ? tr("split %1") : tr("split at token %1")).arg(QLocale().toString(*at + 1)));
 }
 
 void PaneView::showSelection(const SelectionState& state)

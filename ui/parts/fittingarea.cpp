@@ -3,16 +3,16 @@
 #include <algorithm>
 
 #include <QEvent>
+#include <QLayout>
+#include <QResizeEvent>
 #include <QScreen>
 #include <QScrollBar>
 
 namespace flextron::ui {
 
-namespace {
-constexpr double kMostOfScreen = 0.42; // two of them stand one above the other, with a title bar and menus
-} // namespace
-
-FittingArea::FittingArea(QWidget* content, QWidget* parent) : QScrollArea(parent)
+FittingArea::FittingArea(QWidget* content, double most_of_screen, QWidget* parent)
+    : QScrollArea(parent)
+    , most_of_screen_(most_of_screen)
 {
     setFrameShape(QFrame::NoFrame);
     setFocusPolicy(Qt::NoFocus); // its controls have the keyboard, and Tab scrolls to them
@@ -24,10 +24,25 @@ FittingArea::FittingArea(QWidget* content, QWidget* parent) : QScrollArea(parent
 
 QSize FittingArea::minimumSizeHint() const
 {
-    const QSize needed = widget()->minimumSizeHint();
-    const int most = static_cast<int>(kMostOfScreen * screen()->availableSize().height());
-    if (needed.height() <= most) return needed;
-    return {needed.width() + verticalScrollBar()->sizeHint().width(), most};
+    const int width = widget()->minimumSizeHint().width();
+    const int most = static_cast<int>(most_of_screen_ * screen()->availableSize().height());
+    if (neededHeight() <= most) return {width, neededHeight()};
+    return {width + verticalScrollBar()->sizeHint().width(), most};
+}
+
+// Wrapped texts need more where it is narrow.
+int FittingArea::neededHeight() const
+{
+    const QSize least = widget()->minimumSizeHint();
+    const QLayout* layout = widget()->layout();
+    if (layout == nullptr || !layout->hasHeightForWidth()) return least.height();
+    return std::max(least.height(), layout->totalMinimumHeightForWidth(std::max(width(), least.width())));
+}
+
+void FittingArea::resizeEvent(QResizeEvent* event)
+{
+    QScrollArea::resizeEvent(event);
+    if (event->size().width() != event->oldSize().width()) updateGeometry();
 }
 
 QSize FittingArea::sizeHint() const

@@ -56,26 +56,29 @@ void MainWindow::arrange(Layout layout)
     const bool left_teach = layout_ == Layout::Teach;
     layout_ = layout;
     layout_actions_[static_cast<std::size_t>(layout)]->setChecked(true);
-    QFont letters = QApplication::font();
-    if (layout == Layout::Teach) letters.setPointSizeF(kTeachPoints);
-    setFont(letters);
+    // The panels of another layout with letters of this size would need a window larger than the screen, and a window
+    // does not shrink by itself: small letters first, large ones last.
+    if (left_teach) setFont(QApplication::font());
     heatmap()->plot()->setPrinted(layout == Layout::Teach);
     // Large letters leave no room for what a class does not need.
     quietHints();
     prompt_->setHintShown(layout != Layout::Teach);
     pane_area_->setCompact(layout == Layout::Teach);
-    if (layout == Layout::Teach) showFullScreen();
-    else if (left_teach) showNormal();
+    // Not showNormal(), which would forget that the window was maximised.
+    if (left_teach) setWindowState(windowState() & ~Qt::WindowFullScreen);
     const QByteArray& kept = kept_layouts_[static_cast<std::size_t>(layout)];
     if (kept.isEmpty() || !restoreState(kept, Session::kFormatVersion)) arrangeAnew();
+    if (layout != Layout::Teach) return;
+    QFont letters = QApplication::font();
+    letters.setPointSizeF(kTeachPoints);
+    setFont(letters);
+    setWindowState(windowState() | Qt::WindowFullScreen);
 }
 
 // What a layout is before anybody moved something.
 void MainWindow::arrangeAnew()
 {
-    const QSize size = this->size();
     resetLayout();
-    if (isFullScreen()) resize(size);
     for (QDockWidget* dock : docks_) {
         const QString name = dock->objectName();
         const bool taught = name == QLatin1String("subNetworkDock") || name == QLatin1String("heatmapDock");

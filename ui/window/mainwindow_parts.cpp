@@ -36,6 +36,13 @@
 
 namespace flextron::ui {
 
+namespace {
+// Of the screen's height, on a small one: above and below stand the menus, a tool bar and a panel.
+constexpr double kMostForPanes = 0.48;
+constexpr double kMostForSliders = 0.55;
+constexpr double kMostForSampling = 0.2;
+} // namespace
+
 QAction* MainWindow::makeAction(const char* name, const QString& text, const QKeySequence& key, const QString& help)
 {
     auto* action = new QAction(text, this);
@@ -248,7 +255,7 @@ void MainWindow::makeViews()
     quietHints();
     layout->addWidget(prompt_);
     layout->addWidget(pane_area_, 1);
-    setCentralWidget(new FittingArea(central));
+    setCentralWidget(new FittingArea(central, kMostForPanes));
     connect(prompt_, &PromptPanel::promptChanged, this, &MainWindow::applyInputs);
     prompt_->editor()->setFocus();
 
@@ -260,9 +267,9 @@ void MainWindow::makeViews()
                                       {run_action_, measure_action_, cancel_measure_action_}, this);
     connect(inspection_, &InspectionViews::failed, notice_, &NoticeBar::showError);
     connect(inspection_, &InspectionViews::said, this, &MainWindow::showMessage);
-    addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), new FittingArea(sub_network_));
+    addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), new FittingArea(sub_network_, kMostForSliders));
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
-    addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
+    addDock(QStringLiteral("samplingDock"), tr("Sampling"), new FittingArea(sampling_, kMostForSampling));
     for (const InspectionViews::Dock& dock : inspection_->docks()) addDock(dock.name, dock.title, dock.view);
     makeJobs();
     addDock(QStringLiteral("notesDock"), tr("Notes"), notes_);
@@ -303,9 +310,10 @@ void MainWindow::resetLayout()
     docks_[1]->raise();
     for (const auto& [area, dock] : first_of) dock->raise();
     const QSize room = screen()->availableSize();
-    resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
-           std::min(room.height(), fontMetrics().height() * 52));
-    resizeDocks({docks_[0]}, {fontMetrics().averageCharWidth() * 44}, Qt::Horizontal);
+    if (!isFullScreen() && !isMaximized()) // resizing would end that
+        resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
+               std::min(room.height(), fontMetrics().height() * 52));
+    resizeDocks({docks_[0]}, {std::min(room.width() / 3, fontMetrics().averageCharWidth() * 44)}, Qt::Horizontal);
     resizeDocks({first_of[Qt::BottomDockWidgetArea]}, {fontMetrics().height() * 17}, Qt::Vertical);
     resizeDocks({docks_[0], docks_[1]}, {fontMetrics().height() * 19, fontMetrics().height() * 19}, Qt::Vertical);
 }
