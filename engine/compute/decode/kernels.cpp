@@ -23,8 +23,9 @@ constexpr int kLanes = static_cast<int>(hn::MaxLanes(DF()));
 constexpr int kPanelVectors = kPanel / kLanes;
 constexpr int kRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 32 : 16;
 
-/// How many inputs before the end of a piece the next one is asked for. Within a piece the hardware looks ahead better
-/// than we would: asking there too took a fifth off the speed of a Zen 4.
+/// How many inputs ahead of its use a line of weights is asked for: at the end of a piece the next one, which the
+/// hardware cannot guess. Within a piece the hardware looks ahead better than we would for a single row: asking there
+/// too took a fifth off the speed of a Zen 4. More rows take their time, and then it helps.
 constexpr int kInputsAhead = 32;
 
 /// Bytes from where an input near the end of a piece stands to what is asked for then: the start of the same panel's
@@ -124,15 +125,20 @@ HWY_INLINE void strip(const PanelProduct& g, const std::byte* panels, int vector
             multiplyAdd<R, NP * NV>(sum, a, [&](int i) HWY_ATTR { return Read{panel[i / NV]}.at(k, vector + i % NV); });
             a += a_stride;
         };
-        int k = 0;
-        for (; k < g.segment_length - kInputsAhead; ++k) step(k);
-        const std::ptrdiff_t jump = jumpAhead(g, s, NP, kPanel * Read::kBytes);
-        for (; k < g.segment_length; ++k) {
-            const std::ptrdiff_t wanted = jump + static_cast<std::ptrdiff_t>(k * kPanel * Read::kBytes);
+        const auto ask = [&](int k, std::ptrdiff_t ahead) HWY_ATTR {
+            ahead += static_cast<std::ptrdiff_t>(k * kPanel * Read::kBytes);
 #pragma GCC unroll 16
             for (int p = 0; p < NP; ++p)
                 for (std::size_t line = 0; line < kPanel * Read::kBytes; line += 64)
-                    hwy::Prefetch(panel[p] + wanted + line);
+                    hwy::Prefetch(panel[p] + ahead + line);
+        };
+        int k = 0;
+        for (; k < g.segment_length - kInputsAhead; ++k) {
+            if constexpr (R > 1) ask(k, kInputsAhead * kPanel * Read::kBytes);
+            step(k);
+        }
+        for (const std::ptrdiff_t jump = jumpAhead(g, s, NP, kPanel * Read::kBytes); k < g.segment_length; ++k) {
+            ask(k, jump);
             step(k);
         }
     }
