@@ -25,7 +25,7 @@ constexpr int kRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 32
 
 /// How many inputs ahead of its use a line of weights is asked for: at the end of a piece the next one, which the
 /// hardware cannot guess. Within a piece the hardware looks ahead better than we would for a single row: asking there
-/// too took a fifth off the speed of a Zen 4. More rows take their time, and then it helps.
+/// too took a sixth off the speed of a Zen 4. More rows take their time, and then it helps a little.
 constexpr int kInputsAhead = 32;
 
 /// Bytes from where an input near the end of a piece stands to what is asked for then: the start of the same panel's
