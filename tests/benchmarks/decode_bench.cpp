@@ -294,14 +294,18 @@ public:
 
         const std::int64_t bytes = costOf(full, config_, cost_).bytes();
         MemoryReader memory(threads_, bytes);
+        std::vector<Trial*> trials{&panes, &dynamic, &half_all, &half_own, &full_all};
+        for (Trial& trial : subnets) trials.push_back(&trial);
+        std::mt19937_64 order(1);
         std::vector<double> reads, peaks;
         for (int round = 0; round < options_.rounds; ++round) {
             for (int i = small_ ? 0 : 3; i < 4; ++i) { // like sample()
                 const double time = 1e3 * memory.read();
                 if (i == 3) reads.push_back(time);
             }
-            for (Trial& trial : subnets) sample(trial);
-            for (Trial* trial : {&panes, &dynamic, &half_all, &half_own, &full_all}) sample(*trial);
+            // Whoever follows six panes finds the caches full of theirs: each should be that now and then.
+            std::shuffle(trials.begin(), trials.end(), order);
+            for (Trial* trial : trials) sample(*trial);
             for (int i = 0; i < 2; ++i) {
                 switching.plan().subnet = i == 0 ? half : full;
                 switching.times.push_back(switching.once());

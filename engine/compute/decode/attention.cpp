@@ -50,24 +50,21 @@ void Step::attentionBlock(int layer)
         attend(layer, w.units[static_cast<std::size_t>(item)], w.scratch[static_cast<std::size_t>(thread)]);
     });
 
-    const std::size_t queries = static_cast<std::size_t>(shape_.heads_per_group * shape_.head_panels) *
-                                shape_.input_panel;
     BackProjection back;
-    back.panels = weights.groups + queries;
-    back.panel_bytes = shape_.output_panel;
-    back.segment_bytes = shape_.group_bytes;
-    back.segment_length = shape_.heads_per_group * shape_.head_dim;
-    back.width_step = shape_.heads_per_group;
-    back.inputs = weights.sizes.num_attention_heads * shape_.head_dim;
+    back.panels = weights.output;
+    back.piece_bytes = shape_.output_piece;
+    back.pieces = weights.sizes.num_key_value_heads;
+    back.inputs = shape_.heads_per_group * shape_.head_dim;
+    back.width = shape_.heads_per_group;
     back.bias = &weights.o_bias;
     projectBack(back);
 }
 
-/// Two heads of a single panel each are read together where they lie a fixed distance apart: one panel alone has too
-/// few independent sums to keep up with the caches.
+/// Two heads of a single panel each are read together: one panel alone has too few independent sums to keep up with the
+/// caches.
 int Step::queryHeadsAtOnce() const
 {
-    return shape_.head_panels == 1 && (shape_.heads_per_group == 1 || shape_.heads_per_group % 2 == 0) ? 2 : 1;
+    return shape_.head_panels == 1 ? 2 : 1;
 }
 
 /// One head, or two of a panel each.
@@ -76,13 +73,10 @@ void Step::projectQueries(int layer, int head, int count, const float* input, Th
     const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
     const RowTiles& tiles = workspace_.tiles;
     const int dh = shape_.head_dim;
-    const std::byte* panels = weights.groups +
-                              static_cast<std::size_t>(head / shape_.heads_per_group) * shape_.group_bytes +
-                              static_cast<std::size_t>(head % shape_.heads_per_group * shape_.head_panels) *
-                                  shape_.input_panel;
-    const std::size_t apart = count == 2 && shape_.heads_per_group == 1 ? shape_.group_bytes : shape_.input_panel;
-    multiplyInputs(tiles, panels, count * shape_.head_panels, apart, input, tiles.countAbove(head, 0, sliceRows()),
-                   scratch, [&](const RowTiles::Tile& tile, int i, const float* c) {
+    const std::byte* panels = weights.queries + static_cast<std::size_t>(head) * shape_.head_bytes;
+    multiplyInputs(tiles, panels, count * shape_.head_panels, shape_.input_panel, input,
+                   tiles.countAbove(head, 0, sliceRows()), scratch,
+                   [&](const RowTiles::Tile& tile, int i, const float* c) {
                        const int row = tiles.row(tile.first + i);
                        for (int h = head; h < std::min(head + count, tiles.width(tile.first + i)); ++h, c += kPanel) {
                            float* q = queries(layer, row, h);

@@ -2,9 +2,9 @@
 //
 // Everything that touches weights, keys or values is one product: rows of activations times *panels*. A panel holds
 // kPanel output columns with all their inputs, stored input by input: w[k][column]. Lanes of a vector are columns, so
-// that every output is one chain of fused multiply-adds over k in rising order. The chain does not depend on how many
-// rows share the pass, how panels are dealt out to threads, or where a text was cut into steps: that is why a pane's
-// result is bit for bit what it would be alone.
+// that every output is one chain of fused multiply-adds over k in rising order (with int8 weights a chain of such
+// chains, one for each scale). The chain does not depend on how many rows share the pass, how panels are dealt out to
+// threads, or where a text was cut into steps: that is why a pane's result is bit for bit what it would be alone.
 #pragma once
 
 #include <cstddef>

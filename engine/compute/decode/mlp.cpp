@@ -25,7 +25,9 @@ int stripPanels(int panels, int threads)
     for (const int strip : {1, 2, 4}) {
         const int strips = (panels + strip - 1) / strip;
         if (strip > 1 && strips < 2 * threads) break;
-        const double time = (strip == 1 ? 1.3 : 1.0) * strip * ((strips + threads - 1) / threads);
+        const int rounds = (strips - 1) / threads;
+        const int last = strips - rounds * threads > 1 ? strip : panels - (strips - 1) * strip;
+        const double time = (strip == 1 ? 1.3 : 1.0) * (rounds * strip + last);
         if (time <= least) least = time, best = strip;
     }
     return best;
@@ -68,12 +70,11 @@ void Step::mlpBlock(int layer)
     if (w.tiles.widest() == 0) return;
 
     BackProjection back;
-    back.panels = weights.blocks + (shape_.gated ? 2 : 1) * shape_.input_panel;
-    back.panel_bytes = shape_.down_panel;
-    back.segment_bytes = shape_.block_bytes;
-    back.segment_length = kPanel;
-    back.width_step = kPanel;
-    back.inputs = roundUp(weights.sizes.intermediate_size, kPanel);
+    back.panels = weights.down;
+    back.piece_bytes = shape_.down_piece;
+    back.pieces = roundUp(weights.sizes.intermediate_size, kPanel) / kPanel;
+    back.inputs = kPanel;
+    back.width = kPanel;
     back.bias = &weights.down_bias;
     projectBack(back);
 }
@@ -114,32 +115,35 @@ void Step::projectBackPanels(const BackProjection& projection, int first_panel, 
 {
     Workspace& w = workspace_;
     PanelProduct product;
-    product.panel_bytes = projection.panel_bytes;
+    product.panel_bytes = static_cast<std::size_t>(projection.pieces) * projection.piece_bytes;
     product.panel_count = panels;
-    product.segment_length = projection.segment_length;
-    product.segment_bytes = projection.segment_bytes;
+    product.segment_bytes = projection.piece_bytes;
     product.c = scratch.c.data();
     product.c_stride = static_cast<std::size_t>(panels * kPanel);
-    const std::byte* weights = projection.panels + static_cast<std::size_t>(first_panel) * projection.panel_bytes;
+    const std::byte* weights = projection.panels + static_cast<std::size_t>(first_panel) * product.panel_bytes;
+    // Pieces in a row are one, unless the last scales of each are for fewer inputs.
+    const bool joined = weights_.type != PanelType::Int8 || projection.inputs % kPanel == 0;
+    const int inputs = projection.pieces * projection.inputs;
     const int column = first_panel * kPanel;
     const int columns = std::min(panels * kPanel, shape_.hidden - column);
     for (const RowTiles::Tile& tile : w.tiles.tiles()) {
-        // Piece by piece: as long as the same rows take part, one product goes on over the segments they have. Then the
+        // As long as the same rows take part, one product goes on over the pieces they have. Then the
         // narrowest leave, before a product for fewer rows may write over their sums (it may do a row too many).
-        int segment = 0;
+        int piece = 0;
         int rows = w.tiles.countAbove(0, tile.first, tile.rows);
         while (rows > 0) {
             const int narrowest = w.tiles.width(tile.first + rows - 1);
-            const int end = (narrowest + projection.width_step - 1) / projection.width_step;
+            const int end = (narrowest + projection.width - 1) / projection.width;
             product.rows = rows;
-            product.a = RowTiles::at(w.inner.data(), tile, projection.inputs, 0, segment * projection.segment_length);
+            product.a = RowTiles::at(w.inner.data(), tile, inputs, 0, piece * projection.inputs);
             product.a_stride = static_cast<std::size_t>(tile.stride);
-            product.panels = weights + static_cast<std::size_t>(segment) * projection.segment_bytes;
-            product.segments = end - segment;
-            product.accumulate = segment > 0;
+            product.panels = weights + static_cast<std::size_t>(piece) * projection.piece_bytes;
+            product.segments = joined ? 1 : end - piece;
+            product.segment_length = (joined ? end - piece : 1) * projection.inputs;
+            product.accumulate = piece > 0;
             multiply(product);
-            segment = end;
-            const int staying = w.tiles.countAbove(segment * projection.width_step, tile.first, rows);
+            piece = end;
+            const int staying = w.tiles.countAbove(piece * projection.width, tile.first, rows);
             for (int i = staying; i < rows; ++i)
                 kernels_.add(product.c + static_cast<std::size_t>(i) * product.c_stride,
                              biasAt(*projection.bias, column), columns,

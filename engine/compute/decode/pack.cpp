@@ -109,6 +109,15 @@ private:
                       "choose --weights f32 or bf16");
     }
 
+    /// Where a layer's parts go.
+    struct Places {
+        std::byte* queries = nullptr;
+        std::byte* kv = nullptr;
+        std::byte* output = nullptr;
+        std::byte* blocks = nullptr;
+        std::byte* down = nullptr;
+    };
+
     LayerWeights packLayer(int index)
     {
         const Shape& shape = weights_.shape;
@@ -116,28 +125,30 @@ private:
         layer.sizes = config_.layers[static_cast<std::size_t>(index)];
         const auto groups = static_cast<std::size_t>(layer.sizes.num_key_value_heads);
         const auto blocks = static_cast<std::size_t>(roundUp(layer.sizes.intermediate_size, kPanel) / kPanel);
-        std::byte* group_place = take(groups * shape.group_bytes);
-        std::byte* kv_place = take(groups * shape.kv_bytes);
-        std::byte* block_place = take(blocks * shape.block_bytes);
-        layer.groups = group_place;
-        layer.kv = kv_place;
-        layer.blocks = block_place;
+        const auto panels = static_cast<std::size_t>(shape.hidden_panels);
+        Places places;
+        layer.queries = places.queries = take(static_cast<std::size_t>(layer.sizes.num_attention_heads) *
+                                              shape.head_bytes);
+        layer.kv = places.kv = take(groups * shape.kv_bytes);
+        layer.output = places.output = take(panels * groups * shape.output_piece);
+        layer.blocks = places.blocks = take(blocks * shape.block_bytes);
+        layer.down = places.down = take(panels * blocks * shape.down_piece);
         const bool gpt = config_.isGpt();
         const std::string prefix = (gpt ? "transformer.h." : "model.layers.") + std::to_string(index) + ".";
         if (groups > 0) {
             layer.attention_norm = vector(prefix + (gpt ? "ln_1.weight" : "input_layernorm.weight"));
             layer.attention_norm_bias = vectorIf(gpt, prefix + "ln_1.bias");
-            packAttention(layer, prefix, group_place, kv_place);
+            packAttention(layer, prefix, places);
         }
         if (blocks > 0) {
             layer.mlp_norm = vector(prefix + (gpt ? "ln_2.weight" : "post_attention_layernorm.weight"));
             layer.mlp_norm_bias = vectorIf(gpt, prefix + "ln_2.bias");
-            packMlp(layer, prefix, block_place);
+            packMlp(layer, prefix, places);
         }
         return layer;
     }
 
-    void packAttention(LayerWeights& layer, const std::string& prefix, std::byte* groups, std::byte* kv)
+    void packAttention(LayerWeights& layer, const std::string& prefix, const Places& places)
     {
         const int query_rows = layer.sizes.num_attention_heads * config_.head_dim;
         const int kv_rows = layer.sizes.num_key_value_heads * config_.head_dim;
@@ -151,8 +162,8 @@ private:
             layer.q_bias.assign(bias.begin(), bias.begin() + query_rows);
             layer.k_bias.assign(bias.begin() + query_rows, bias.begin() + 2 * query_rows);
             layer.v_bias.assign(bias.begin() + 2 * query_rows, bias.end());
-            packQueriesKeysValues(q, k, v, groups, kv);
-            packOutput(matrix(prefix + "attn.c_proj.weight"), layer.sizes.num_key_value_heads, groups);
+            packQueriesKeysValues(q, k, v, places);
+            packOutput(matrix(prefix + "attn.c_proj.weight"), layer.sizes.num_key_value_heads, places.output);
             layer.o_bias = vector(prefix + "attn.c_proj.bias");
             return;
         }
@@ -164,8 +175,8 @@ private:
         layer.q_bias = vectorIf(bias, attention + "q_proj.bias");
         layer.k_bias = vectorIf(bias, attention + "k_proj.bias");
         layer.v_bias = vectorIf(bias, attention + "v_proj.bias");
-        packQueriesKeysValues(q, k, v, groups, kv);
-        packOutput(matrix(attention + "o_proj.weight"), layer.sizes.num_key_value_heads, groups);
+        packQueriesKeysValues(q, k, v, places);
+        packOutput(matrix(attention + "o_proj.weight"), layer.sizes.num_key_value_heads, places.output);
         layer.o_bias = vectorIf(config_.attention_output_bias, attention + "o_proj.bias");
     }
 
@@ -176,25 +187,20 @@ private:
         return m.from(head * config_.head_dim + first, 0, std::min(kPanel, config_.head_dim - first), m.ins);
     }
 
-    void packQueriesKeysValues(const Matrix& q, const Matrix& k, const Matrix& v, std::byte* groups, std::byte* kv)
+    void packQueriesKeysValues(const Matrix& q, const Matrix& k, const Matrix& v, const Places& places)
     {
         const Shape& shape = weights_.shape;
         const int panels = shape.head_panels;
         const int heads = q.outs / config_.head_dim;
         packPanels(
             heads * panels, shape.hidden, [&](int i) { return headPanel(q, i / panels, i % panels); },
-            [&](int i) {
-                const int head = i / panels;
-                const int in_group = head % shape.heads_per_group * panels + i % panels;
-                return groups + static_cast<std::size_t>(head / shape.heads_per_group) * shape.group_bytes +
-                       static_cast<std::size_t>(in_group) * shape.input_panel;
-            });
+            [&](int i) { return places.queries + static_cast<std::size_t>(i) * shape.input_panel; });
         const auto pack = [&](const Matrix& m, int offset) {
             packPanels(
                 m.outs / config_.head_dim * panels, shape.hidden,
                 [&](int i) { return headPanel(m, i / panels, i % panels); },
                 [&](int i) {
-                    return kv + static_cast<std::size_t>(i / panels) * shape.kv_bytes +
+                    return places.kv + static_cast<std::size_t>(i / panels) * shape.kv_bytes +
                            static_cast<std::size_t>(offset + i % panels) * shape.input_panel;
                 });
         };
@@ -202,24 +208,22 @@ private:
         pack(v, panels);
     }
 
-    void packOutput(const Matrix& o, int group_count, std::byte* groups)
+    /// Panels of pieces, each with the inputs of a group of heads: scales of int8 do not reach across.
+    void packOutput(const Matrix& o, int groups, std::byte* place)
     {
         const Shape& shape = weights_.shape;
-        const int inputs = shape.heads_per_group * shape.head_dim;
-        const std::size_t queries = static_cast<std::size_t>(shape.heads_per_group * shape.head_panels) *
-                                    shape.input_panel;
-        packPanels(
-            group_count * shape.hidden_panels, inputs,
-            [&](int i) {
-                return o.from(i % shape.hidden_panels * kPanel, i / shape.hidden_panels * inputs, kPanel, inputs);
-            },
-            [&](int i) {
-                return groups + static_cast<std::size_t>(i / shape.hidden_panels) * shape.group_bytes + queries +
-                       static_cast<std::size_t>(i % shape.hidden_panels) * shape.output_panel;
-            });
+        packPieces(o, groups, shape.heads_per_group * shape.head_dim, place, shape.output_piece);
     }
 
-    void packMlp(LayerWeights& layer, const std::string& prefix, std::byte* blocks)
+    void packPieces(const Matrix& m, int pieces, int inputs, std::byte* place, std::size_t piece_bytes)
+    {
+        packPanels(
+            weights_.shape.hidden_panels * pieces, inputs,
+            [&](int i) { return m.from(i / pieces * kPanel, i % pieces * inputs, kPanel, inputs); },
+            [&](int i) { return place + static_cast<std::size_t>(i) * piece_bytes; });
+    }
+
+    void packMlp(LayerWeights& layer, const std::string& prefix, const Places& places)
     {
         const Shape& shape = weights_.shape;
         const bool gpt = config_.isGpt();
@@ -229,7 +233,7 @@ private:
             packPanels(
                 count, shape.hidden, [&](int i) { return m.from(i * kPanel, 0, kPanel, m.ins); },
                 [&](int i) {
-                    return blocks + static_cast<std::size_t>(i) * shape.block_bytes +
+                    return places.blocks + static_cast<std::size_t>(i) * shape.block_bytes +
                            static_cast<std::size_t>(panel) * shape.input_panel;
                 });
         };
@@ -245,16 +249,7 @@ private:
         packRows(matrix(mlp + (gpt ? "c_fc.weight" : "up_proj.weight")), shape.gated ? 1 : 0);
         layer.up_bias = padded(vectorIf(bias, mlp + (gpt ? "c_fc.bias" : "up_proj.bias")));
         const Matrix down = matrix(mlp + (gpt ? "c_proj.weight" : "down_proj.weight"));
-        packPanels(
-            count * shape.hidden_panels, kPanel,
-            [&](int i) {
-                return down.from(i % shape.hidden_panels * kPanel, i / shape.hidden_panels * kPanel, kPanel, kPanel);
-            },
-            [&](int i) {
-                return blocks + static_cast<std::size_t>(i / shape.hidden_panels) * shape.block_bytes +
-                       (shape.gated ? 2 : 1) * shape.input_panel +
-                       static_cast<std::size_t>(i % shape.hidden_panels) * shape.down_panel;
-            });
+        packPieces(down, count, kPanel, places.down, shape.down_piece);
         layer.down_bias = vectorIf(bias, mlp + (gpt ? "c_proj.bias" : "down_proj.bias"));
     }
 

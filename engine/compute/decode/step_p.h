@@ -68,14 +68,14 @@ private:
         return pane.routers->routers()->choices.mlp_int_list.front();
     }
     void activateBlock(int layer, int block, const RowTiles& tiles, const float* input, ThreadScratch& scratch);
-    /// The projection back to the residual stream: inputs in segments of `width_step` units of width each.
+    /// The projection back to the residual stream: panels of `pieces`, each with `inputs` inputs, for `width` units of
+    /// width.
     struct BackProjection {
         const std::byte* panels = nullptr;
-        std::size_t panel_bytes = 0;
-        std::size_t segment_bytes = 0;
-        int segment_length = 0;
-        int width_step = 1;
-        int inputs = 0; ///< of a row in `inner`
+        std::size_t piece_bytes = 0;
+        int pieces = 0;
+        int inputs = 0;
+        int width = 1;
         const std::vector<float>* bias = nullptr;
     };
     void projectBack(const BackProjection& projection);

@@ -47,13 +47,12 @@ Shape::Shape(const ModelConfig& config, PanelType type)
     , vocab_panels(roundUp(config.vocab_size, kPanel) / kPanel)
     , gated(config.gatedMlp())
     , input_panel(panelBytes(type, hidden))
-    , output_panel(panelBytes(type, heads_per_group * head_dim))
-    , down_panel(panelBytes(type, kPanel))
+    , output_piece(panelBytes(type, heads_per_group * head_dim))
+    , down_piece(panelBytes(type, kPanel))
+    , head_bytes(static_cast<std::size_t>(head_panels) * input_panel)
+    , kv_bytes(2 * head_bytes)
+    , block_bytes((gated ? 2 : 1) * input_panel)
 {
-    const auto panels = static_cast<std::size_t>(hidden_panels);
-    group_bytes = static_cast<std::size_t>(heads_per_group * head_panels) * input_panel + panels * output_panel;
-    kv_bytes = static_cast<std::size_t>(2 * head_panels) * input_panel;
-    block_bytes = (gated ? 2 : 1) * input_panel + panels * down_panel;
 }
 
 void DecodeWeights::embed(std::int32_t id, int position, float* x) const
@@ -85,9 +84,12 @@ std::int64_t decodeWeightBytes(const ModelConfig& config, PanelType type)
 {
     const Shape shape(config, type);
     std::size_t sum = static_cast<std::size_t>(shape.vocab_panels) * shape.input_panel;
+    const auto panels = static_cast<std::size_t>(shape.hidden_panels);
     for (const LayerSizes& layer : config.layers)
-        sum += static_cast<std::size_t>(layer.num_key_value_heads) * (shape.group_bytes + shape.kv_bytes) +
-               static_cast<std::size_t>(roundUp(layer.intermediate_size, kPanel) / kPanel) * shape.block_bytes;
+        sum += static_cast<std::size_t>(layer.num_attention_heads) * shape.head_bytes +
+               static_cast<std::size_t>(layer.num_key_value_heads) * (shape.kv_bytes + panels * shape.output_piece) +
+               static_cast<std::size_t>(roundUp(layer.intermediate_size, kPanel) / kPanel) *
+                   (shape.block_bytes + panels * shape.down_piece);
     const std::size_t row = static_cast<std::size_t>(shape.hidden) * tableElementBytes(type);
     if (!config.tie_word_embeddings) sum += roundUp(static_cast<std::size_t>(shape.vocab) * row, 64);
     if (config.isGpt()) sum += roundUp(static_cast<std::size_t>(config.max_position_embeddings) * row, 64);

@@ -1,14 +1,18 @@
 // A model's weights as the decode step wants them: laid out so that the prefix that a sub-network uses is read in one
 // direction, and what it leaves out is never touched.
 //
-//   group g:     queries of its heads [heads of a group][panels of a head][d inputs], output projection
-//                [panels of d][heads of a group * dh inputs]
-//   K/V of g:    [panels of a head][d inputs] of K, then of V; all groups in one stream, because the K/V rule "all"
-//                reads them whatever the number of heads
-//   MLP block b: 32 neurons: gate [d inputs], up [d inputs], down [panels of d][32 inputs]
+//   queries:     [heads][panels of a head][d inputs]
+//   K/V:         [groups]: [panels of a head][d inputs] of K, then of V: the K/V rule "all" reads them whatever the
+//   number
+//                of heads
+//   output:      [panels of d][groups][heads of a group * dh inputs]
+//   MLP block b: 32 neurons: gate [d inputs], up [d inputs]
+//   down:        [panels of d][blocks][32 inputs]
 //   output head: [panels of V][d inputs]
 //
-// Heads, blocks, hidden size and vocabulary are padded with zeros to whole panels.
+// Heads, blocks, hidden size and vocabulary are padded with zeros to whole panels. The projections back (output, down)
+// stand by themselves, because whoever computes a panel of theirs reads all of its inputs: between the queries of a
+// group or the gates of a block these came a few kilobytes at a time, at half the speed of the rest.
 #pragma once
 
 #include <cstddef>
@@ -42,9 +46,9 @@ struct Shape {
     int vocab_panels = 0;
     bool gated = false;
     std::size_t input_panel = 0;  ///< bytes of a panel with d inputs
-    std::size_t output_panel = 0; ///< of the output projection's, with heads_per_group * dh inputs
-    std::size_t down_panel = 0;   ///< of the down projection's, with 32 inputs
-    std::size_t group_bytes = 0;  ///< from one group's queries to the next
+    std::size_t output_piece = 0; ///< of a panel of the output projection, with the inputs of a group of heads
+    std::size_t down_piece = 0;   ///< of a panel of the down projection, with 32 inputs
+    std::size_t head_bytes = 0;   ///< from one head's queries to the next
     std::size_t kv_bytes = 0;     ///< from one group's K to the next
     std::size_t block_bytes = 0;  ///< from one MLP block to the next
 };
@@ -52,9 +56,11 @@ struct Shape {
 /// Biases and norms are float32; empty where the model has none.
 struct LayerWeights {
     LayerSizes sizes;
-    const std::byte* groups = nullptr;
+    const std::byte* queries = nullptr;
     const std::byte* kv = nullptr;
+    const std::byte* output = nullptr;
     const std::byte* blocks = nullptr;
+    const std::byte* down = nullptr;
     std::vector<float> attention_norm, attention_norm_bias, mlp_norm, mlp_norm_bias; ///< [d]
     std::vector<float> q_bias, k_bias, v_bias;                                       ///< [heads * dh], [groups * dh]
     std::vector<float> o_bias, down_bias;                                            ///< [d]
