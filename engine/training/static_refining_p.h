@@ -16,12 +16,12 @@ namespace flextron {
 struct StaticRefining {
     int steps = 600;
     int targets = 32; ///< drawn for each step: half of them stops, the others between the last stop and 1
-    double rate = 0.02;
+    double rate = 0.005;
     /// Weight of what a choice costs below its target; what it costs above weighs kOvershoot times that, since a target
     /// is a limit. Training and judging weigh alike. Well above the nats that a full model's cost buys.
     double lambda = 8;
     static constexpr double kOvershoot = 4;
-    double temperature_start = 1, temperature_end = 0.1; ///< of the Gumbel-softmax, and of its noise
+    double temperature_start = 0.3, temperature_end = 0.1; ///< of the Gumbel-softmax, and of its noise
 };
 
 /// Trains a copy of routers.fixed; no token is read and no model run. `judge` says how bad the argmax choices of a

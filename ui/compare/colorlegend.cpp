@@ -66,15 +66,16 @@ void ColorLegend::paintSwatches(QPainter& painter) const
     double x = 0;
     const double side = swatch();
     for (const double value : values_) {
+        const QString text = say(value);
+        const double advance = fontMetrics().horizontalAdvance(text);
+        if (x + side * 1.75 + advance > width()) return; // half a number would be a wrong one
         const QRectF box(x + side * 0.5, (height() - side) / 2, side, side);
         painter.setPen(quietColor(palette()));
         painter.setBrush(mapColor(map_, (value - range_.low) / (range_.high - range_.low)));
         painter.drawRect(box);
-        const QString text = say(value);
-        const double width = fontMetrics().horizontalAdvance(text);
         painter.setPen(palette().color(QPalette::WindowText));
-        painter.drawText(QRectF(box.right() + side * 0.25, 0, width + 1, height()), Qt::AlignVCenter, text);
-        x += side * 2 + width;
+        painter.drawText(QRectF(box.right() + side * 0.25, 0, advance + 1, height()), Qt::AlignVCenter, text);
+        x += side * 2 + advance;
     }
 }
 

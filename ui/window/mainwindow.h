@@ -117,6 +117,7 @@ private:
     void writeLayouts(QSettings& settings) const;
     void makeMenus();
     void makeToolBar();
+    void fitToolBar();
     void makeViews();
     void makeStatusBar();
     void makeJobs();

@@ -58,7 +58,10 @@ void MainWindow::arrange(Layout layout)
     layout_actions_[static_cast<std::size_t>(layout)]->setChecked(true);
     // The panels of another layout with letters of this size would need a window larger than the screen, and a window
     // does not shrink by itself: small letters first, large ones last.
-    if (left_teach) setFont(QApplication::font());
+    if (left_teach) {
+        setFont(QApplication::font());
+        fitToolBar();
+    }
     heatmap()->plot()->setPrinted(layout == Layout::Teach);
     // Large letters leave no room for what a class does not need.
     quietHints();
@@ -72,6 +75,7 @@ void MainWindow::arrange(Layout layout)
     QFont letters = QApplication::font();
     letters.setPointSizeF(kTeachPoints);
     setFont(letters);
+    fitToolBar();
     setWindowState(windowState() | Qt::WindowFullScreen);
 }
 

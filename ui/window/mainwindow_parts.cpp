@@ -197,8 +197,6 @@ void MainWindow::makeToolBar()
     const auto add = [this, bar](const QString& text, QWidget* box) {
         auto* label = new QLabel(text);
         label->setBuddy(box);
-        label->setMinimumWidth(label->sizeHint().width() +
-                               fontMetrics().averageCharWidth()); // else its last letter is cut
         auto* pair = new QWidget;
         auto* layout = new QHBoxLayout(pair);
         const int gap = fontMetrics().averageCharWidth();
@@ -221,10 +219,18 @@ void MainWindow::makeToolBar()
     pace_box_->setAccessibleDescription(tr("Pace"));
     add(tr("Pace"), pace_box_);
     add(tr("See&d"), sampling_->seed());
+    fitToolBar();
     connect(pace_box_, &QComboBox::activated, this,
             [this] { pace_->setMode(static_cast<Pace::Mode>(pace_box_->currentData().toInt())); });
     connect(pace_, &Pace::modeChanged, this,
             [this] { pace_box_->setCurrentIndex(pace_box_->findData(static_cast<int>(pace_->mode()))); });
+}
+
+// Letters of another size need another width; in a tool bar the last letter of a label is cut else.
+void MainWindow::fitToolBar()
+{
+    const auto labels = findChild<QToolBar*>()->findChildren<QLabel*>();
+    for (QLabel* label : labels) label->setMinimumWidth(label->sizeHint().width() + fontMetrics().averageCharWidth());
 }
 
 QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWidget* view)
