@@ -47,7 +47,7 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     , page_(new StatePage(text_))
     , footer_(new QLabel)
     , split_(new QToolButton)
-    , pin_menu_(new QToolButton)
+    , menu_(new QToolButton)
 {
     const bool full = slot == PaneSlot::Full;
     text_->setObjectName(full                     ? QStringLiteral("fullText")
@@ -67,18 +67,18 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
            "see what either held for likely."));
     split_->setAutoRaise(true);
     split_->setAccessibleName(tr("Where the text leaves the full model's"));
-    makePinMenu();
+    makeMenu();
     footer_->setWordWrap(true);
     text_->setMinimumHeight(3 * fontMetrics().lineSpacing()); // two rows of panes fit into 720 points
     footer_->setMinimumHeight(2 * fontMetrics().lineSpacing());
     footer_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
 
     auto* heading = new QHBoxLayout;
-    title_->setMinimumHeight(pin_menu_->sizeHint().height()); // headings are as high with buttons as without
+    title_->setMinimumHeight(menu_->sizeHint().height()); // headings are as high with buttons as without
     heading->addWidget(title_);
     heading->addWidget(detail_, 1);
     heading->addWidget(split_);
-    heading->addWidget(pin_menu_);
+    heading->addWidget(menu_);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(fontMetrics().height() / 4);
@@ -110,15 +110,16 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     rebuild();
 }
 
-void PaneView::makePinMenu()
+void PaneView::makeMenu()
 {
-    pin_menu_->setAutoRaise(true);
-    pin_menu_->setText(QStringLiteral("…"));
-    pin_menu_->setAccessibleName(tr("This pane"));
-    pin_menu_->setToolTip(tr("Rename or remove this pane, or put the slider here"));
-    pin_menu_->setPopupMode(QToolButton::InstantPopup);
-    pin_menu_->setVisible(slot_ != PaneSlot::Full && slot_ != PaneSlot::Live);
-    auto* menu = new QMenu(pin_menu_);
+    menu_->setAutoRaise(true);
+    menu_->setText(QStringLiteral("…"));
+    menu_->setAccessibleName(tr("This pane"));
+    menu_->setToolTip(tr("What can be done with this pane"));
+    menu_->setPopupMode(QToolButton::InstantPopup);
+    auto* menu = new QMenu(menu_);
+    menu_->setMenu(menu);
+    if (slot_ == PaneSlot::Full || slot_ == PaneSlot::Live) return;
     connect(menu->addAction(tr("&Rename…")), &QAction::triggered, this, [this] {
         auto* dialog = new QInputDialog(this);
         dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -132,7 +133,7 @@ void PaneView::makePinMenu()
     connect(menu->addAction(tr("Put the &Slider Here")), &QAction::triggered, this,
             [this] { comparison_->commitTarget(comparison_->choice(slot_).target); });
     connect(menu->addAction(tr("Re&move")), &QAction::triggered, this, [this] { comparison_->removePin(slot_); });
-    pin_menu_->setMenu(menu);
+    menu->addSeparator();
 }
 
 int PaneView::footerNeeds() const
