@@ -23,6 +23,7 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     , upper_(new QSplitter(Qt::Horizontal))
     , lower_(new QSplitter(Qt::Horizontal))
     , shared_(new ElidedLabel)
+    , below_(new QWidget)
 {
     for (int i = 0; i < kPaneSlots; ++i) {
         views_[static_cast<std::size_t>(i)] = new PaneView(static_cast<PaneSlot>(i), service, comparison, selection,
@@ -40,14 +41,15 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     add->setToolButtonStyle(Qt::ToolButtonTextOnly);
     add->setAutoRaise(true);
     add->setAccessibleName(tr("Add a pane that keeps this target"));
-    auto* below = new QHBoxLayout;
+    auto* below = new QHBoxLayout(below_);
+    below->setContentsMargins(0, 0, 0, 0);
     below->addWidget(shared_, 1);
     below->addWidget(add);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(fontMetrics().height() / 4);
     layout->addWidget(rows_, 1);
-    layout->addLayout(below);
+    layout->addWidget(below_);
     connect(comparison_, &Comparison::panesChanged, this, &PaneArea::arrange);
     connect(comparison_, &Comparison::sharedStepChanged, this, &PaneArea::showShared);
     connect(comparison_, &Comparison::paneReset, this, &PaneArea::showShared);
@@ -65,6 +67,7 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
 void PaneArea::setCompact(bool compact)
 {
     compact_ = compact;
+    below_->setVisible(!compact);
     arrange();
 }
 
@@ -72,7 +75,7 @@ void PaneArea::evenFooters()
 {
     for (QSplitter* row : {upper_, lower_}) {
         // (A pane that was just put there is still narrow, and would need many lines.)
-        const int most = fontMetrics().lineSpacing() * (compact_ || lower_->isVisible() ? 3 : 5);
+        const int most = fontMetrics().lineSpacing() * (compact_ ? 2 : lower_->isVisible() ? 3 : 5);
         int height = 0;
         for (PaneView* view : views_) {
             if (view->parentWidget() == row && view->isVisible())

@@ -38,6 +38,7 @@ private:
     QSplitter* upper_;
     QSplitter* lower_;
     ElidedLabel* shared_;
+    QWidget* below_;
     QTimer footers_;
     bool compact_ = false;
 };

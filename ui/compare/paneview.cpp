@@ -10,6 +10,7 @@
 #include <QMenu>
 #include <QVBoxLayout>
 
+#include "ui/compare/panestate.h"
 #include "ui/compare/splitcard.h"
 #include "ui/data/panemath.h"
 #include "ui/parts/colors.h"
@@ -69,8 +70,7 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     split_->setAccessibleName(tr("Where the text leaves the full model's"));
     makeMenu();
     footer_->setWordWrap(true);
-    text_->setMinimumHeight(3 * fontMetrics().lineSpacing()); // two rows of panes fit into 720 points
-    footer_->setMinimumHeight(2 * fontMetrics().lineSpacing());
+    updateHeights();
     footer_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
 
     auto* heading = new QHBoxLayout;
@@ -281,6 +281,8 @@ void PaneView::setCompact(bool compact)
     if (compact == compact_) return;
     compact_ = compact;
     showFooter();
+    showDivergence();
+    updateHeights();
 }
 
 void PaneView::showFooter()
@@ -318,25 +320,12 @@ void PaneView::refresh()
     }
     showFooter();
 
-    if (pane.state == PaneState::Failed) {
-        page_->showError(tr("The run failed"), pane.error, run_action_);
-    } else if (pane.hasText()) {
-        if (comparison_->stale(slot_))
-            page_->showStale(tr("Out of date: prompt or settings have changed."), run_action_);
-        else page_->showContent();
-    } else if (pane.busy()) {
-        page_->showLoading(tr("Starting"), {tr("reading the prompt"), 0, 0, {}});
-    } else if (!service_->model()) {
-        page_->showEmpty(tr("No model"), tr("Open a model; its text appears here."));
-    } else if (slot_ == PaneSlot::Full) {
-        page_->showEmpty(tr("Nothing written yet"), tr("Here the whole model writes: the baseline."), run_action_);
-    } else if (slot_ != PaneSlot::Live) {
-        page_->showEmpty(tr("Nothing written yet"), tr("A pin keeps its target while the slider moves."), run_action_);
-    } else {
-        page_->showEmpty(tr("Nothing written yet"),
-                         tr("Here a smaller member of the same model writes. Drag the latency slider, or run."),
-                         run_action_);
-    }
+    const QString empty = slot_ == PaneSlot::Full ? tr("Here the whole model writes: the baseline.")
+                          : slot_ != PaneSlot::Live
+                              ? tr("A pin keeps its target while the slider moves.")
+                              : tr("Here a smaller member of the same model writes. Drag the latency slider, or run.");
+    showPaneState(page_, service_, *comparison_, slot_,
+                  {tr("Open a model; its text appears here."), tr("Nothing written yet"), empty}, run_action_);
 }
 
 void PaneView::showDivergence()
@@ -348,7 +337,7 @@ void PaneView::showDivergence()
     const auto at = comparison_->divergence(slot_);
     split_->setVisible(at.has_value());
     text_->setMarkedToken(comparison_->splitRecord(slot_).value_or(-1));
-    if (at) split_->setText(tr("split at token %1").arg(QLocale().toString(*at + 1)));
+    if (at) split_->setText((compact_ ? tr("split at %1") : tr("split at token %1")).arg(QLocale().toString(*at + 1)));
 }
 
 void PaneView::showSelection(const SelectionState& state)
@@ -362,10 +351,19 @@ void PaneView::showSelection(const SelectionState& state)
     else text_->setSelectedTokens(*state.tokens.begin(), *state.tokens.rbegin());
 }
 
+// Two rows of panes fit into 720 points, and so does one in large letters.
+void PaneView::updateHeights()
+{
+    const int line = fontMetrics().lineSpacing();
+    text_->setMinimumHeight((compact_ ? 2 : 3) * line + 2 * text_->frameWidth());
+    footer_->setMinimumHeight(2 * line);
+}
+
 void PaneView::changeEvent(QEvent* event)
 {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::PaletteChange) updateColors();
+    if (event->type() == QEvent::FontChange) updateHeights();
 }
 
 void PaneView::updateColors()

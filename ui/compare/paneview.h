@@ -55,6 +55,7 @@ private:
     [[nodiscard]] QString aloneText(bool compact) const;
     void showFooter();
     void changeEvent(QEvent* event) override;
+    void updateHeights();
     void updateColors();
 
     PaneSlot slot_;

@@ -50,7 +50,7 @@ SubNetworkPanel::SubNetworkPanel(EngineService* service, Comparison* comparison,
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-    page_->showEmpty(tr("No model"), tr("Open a model to choose how much of it runs."), open_action);
+    page_->showNoModel(service_, tr("Open a model to choose how much of it runs."), open_action);
     updateColors();
 
     connect(service_, &EngineService::modelLoaded, this, [this](const ModelInfoPtr& model) {
@@ -226,6 +226,8 @@ QString SubNetworkPanel::costText(double share, const Stop* stop) const
         break;
     case CostScale::Flops:
         if (stop != nullptr) return formatCostShare(flopsShare(stop->subnet, model_->config()), false);
+        // The conversion trains dynamic routers for shares of FLOPs.
+        if (routing() == Routing::Dynamic) return formatCostShare(share, false);
         break;
     }
     return formatCostShare(share, table);

@@ -57,29 +57,30 @@ void MainWindow::arrange(Layout layout)
     layout_ = layout;
     layout_actions_[static_cast<std::size_t>(layout)]->setChecked(true);
     QFont letters = QApplication::font();
-    if (layout == Layout::Teach) letters.setPointSizeF(kTeachPoints);
+    if (layout == Layout::Teach) {
+        // First what is not shown, then the letters: a window that has grown for a moment does not shrink again.
+        for (QDockWidget* dock : docks_) dock->setVisible(dock->isVisible() && dock->property("taught").toBool());
+        letters.setPointSizeF(kTeachPoints);
+    }
     setFont(letters);
+    QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest); // likewise before panels come back
     heatmap()->plot()->setPrinted(layout == Layout::Teach);
     // Large letters leave no room for what a class does not need.
     quietHints();
     prompt_->setHintShown(layout != Layout::Teach);
     pane_area_->setCompact(layout == Layout::Teach);
-    if (layout == Layout::Teach) showFullScreen();
-    else if (left_teach) showNormal();
     const QByteArray& kept = kept_layouts_[static_cast<std::size_t>(layout)];
     if (kept.isEmpty() || !restoreState(kept, Session::kFormatVersion)) arrangeAnew();
+    // A maximised window stays one behind the full screen.
+    if (layout == Layout::Teach) setWindowState(windowState() | Qt::WindowFullScreen);
+    else if (left_teach) setWindowState(windowState() & ~Qt::WindowFullScreen);
 }
 
 // What a layout is before anybody moved something.
 void MainWindow::arrangeAnew()
 {
-    const QSize size = this->size();
     resetLayout();
-    if (isFullScreen()) resize(size);
     for (QDockWidget* dock : docks_) {
-        const QString name = dock->objectName();
-        const bool taught = name == QLatin1String("subNetworkDock") || name == QLatin1String("heatmapDock");
-        if (layout_ == Layout::Teach) dock->setVisible(taught);
         if (layout_ == Layout::Debug) dock->show();
     }
 }
