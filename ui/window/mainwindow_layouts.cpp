@@ -5,7 +5,9 @@
 #include <QActionGroup>
 #include <QApplication>
 #include <QDockWidget>
+#include <QScreen>
 #include <QSettings>
+#include <QTimer>
 
 #include "ui/compare/panearea.h"
 #include "ui/compare/promptpanel.h"
@@ -74,6 +76,11 @@ void MainWindow::arrange(Layout layout)
     // A maximised window stays one behind the full screen.
     if (layout == Layout::Teach) setWindowState(windowState() | Qt::WindowFullScreen);
     else if (left_teach) setWindowState(windowState() & ~Qt::WindowFullScreen);
+    // What it grew by all the same, while letters and panels changed.
+    QTimer::singleShot(0, this, [this] {
+        if (isFullScreen()) resize(size().boundedTo(screen()->size()));
+        else if (isMaximized()) resize(size().boundedTo(screen()->availableSize()));
+    });
 }
 
 // What a layout is before anybody moved something.
