@@ -177,6 +177,19 @@ private slots:
         QVERIFY(window_->findChild<QDockWidget*>(QStringLiteral("heatmapDock"))->isHidden());
     }
 
+    // A class is shown the full screen, and then everybody has the window that they had.
+    void aMaximisedWindowIsOneAfterTeach()
+    {
+        window_->showMaximized();
+        action("layoutTeach")->trigger();
+        QVERIFY(window_->isFullScreen());
+        action("layoutExplore")->trigger();
+        QVERIFY(window_->isMaximized() && !window_->isFullScreen());
+        const QSize size = window_->size();
+        action("layoutDebug")->trigger();
+        QCOMPARE(window_->size(), size);
+    }
+
 private:
     static QSettings settings()
     {

@@ -6,6 +6,7 @@
 #include "engine/model/cost.h"
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
+#include "ui/data/activeparameters.h"
 #include "ui/data/layercosts.h"
 
 using namespace flextron;
@@ -124,6 +125,34 @@ private slots:
         QCOMPARE(routed.chosen, 0.75);   // shares are of what widths cost, as targets are
         trace.records[1].mlp_probabilities.clear();
         QCOMPARE(budgetEntry(trace, 1, costs).table_ms, 15.0);
+    }
+
+    void weightsThatTokensTouchAreCountedAsTheyAreRead()
+    {
+        const ModelConfig config = twoLayers();
+        CostOptions options;
+        options.kv = KvRule::All;
+        const auto weights = [&](const SubNetwork& subnet) {
+            return static_cast<double>(costOf(subnet, config, options).parameters);
+        };
+        const double first = weights({{64, 64}, {8, 8}});
+        const double second = weights({{64, 32}, {8, 2}});
+        QVERIFY(second < first);
+        ActiveParameters active;
+        PaneData pane;
+        pane.serial = 1;
+        pane.trace = test::smallTrace();
+        pane.trace.records[1].read = false;
+        QCOMPARE(active.mean(pane, config), std::optional(first));
+        pane.trace.records[1].read = true;
+        QCOMPARE(active.mean(pane, config), std::optional((first + second) / 2));
+        QCOMPARE(active.mean(pane, config), std::optional((first + second) / 2)); // each is counted once
+        // Another width in mid-text: what was read before it says nothing of it.
+        pane.plan.budget = 0.25;
+        QCOMPARE(active.mean(pane, config), std::nullopt);
+        pane.serial = 2;
+        pane.trace.full_mlp = 128; // of another model
+        QCOMPARE(active.mean(pane, config), std::nullopt);
     }
 
     void withoutATableThereAreNoPredictedMilliseconds()

@@ -139,6 +139,31 @@ private slots:
         }
     }
 
+    // With the widths that this model has in the legend, and the buttons of every routing.
+    void theClassLayoutFitsASmallScreen_data()
+    {
+        QTest::addColumn<QString>("routing");
+        for (const char* routing : {"dynamic", "static"}) QTest::newRow(routing) << QString::fromLatin1(routing);
+    }
+    void theClassLayoutFitsASmallScreen()
+    {
+        QFETCH(QString, routing);
+        const QSize small(1280, 720);
+        makeReal();
+        QVERIFY(window_->followLink(QStringLiteral("set:budget=0.6")));
+        QVERIFY(routing == QLatin1String("dynamic") || window_->followLink(QStringLiteral("set:routing=") + routing));
+        window_->comparison()->run();
+        settle();
+        window_->arrange(MainWindow::Layout::Teach);
+        window_->showNormal(); // it takes the whole screen, and this one is another
+        QTRY_VERIFY2(window_->minimumSizeHint().boundedTo(small) == window_->minimumSizeHint(),
+                     qPrintable(QStringLiteral("at least %1 x %2")
+                                    .arg(window_->minimumSizeHint().width())
+                                    .arg(window_->minimumSizeHint().height())));
+        window_->resize(small);
+        QTRY_COMPARE(window_->size(), small);
+    }
+
     void hintsGoOnWhenTheyWereTriedAndAreRemembered()
     {
         makeReal();

@@ -1,5 +1,6 @@
 // Figures for print: every view of a run, inside its paper at both widths, with exactly the trace's numbers behind it.
 #include <QFile>
+#include <QFontInfo>
 #include <QJsonDocument>
 #include <QPainter>
 #include <QRegularExpression>
@@ -118,6 +119,8 @@ private slots:
         const QByteArray svg = write("f.svg");
         QVERIFY2(svg.contains(QStringLiteral("width=\"%1mm\"").arg(width).toUtf8()), svg.left(300));
         QVERIFY(svg.contains("sans-serif"));
+        // An alias is another typeface, and so other widths, to whoever opens it.
+        QVERIFY(svg.contains(QStringLiteral("\"%1, ").arg(QFontInfo(figureFont()).family()).toUtf8()));
         QVERIFY(QSvgRenderer(svg).isValid());
         const QByteArray pdf = write("f.pdf");
         QVERIFY(pdf.startsWith("%PDF"));
@@ -158,6 +161,30 @@ private slots:
             QCOMPARE(figure.data.rows[token].last().toDouble(), -static_cast<double>(logprob));
         }
         QCOMPARE(figure.data.rows.front().last(), QString()); // the first token has no loss
+    }
+
+    // At whatever width the line before it ends: the lines are those of both paragraphs, and none between them.
+    void aLineFeedBreaksALineOnce()
+    {
+        FigureSource source;
+        source.coloring = TokenQuantity::Probability;
+        const Trace& trace = source_.trace();
+        const auto heightOf = [&](int from, int to, double width) {
+            Trace part = trace;
+            part.records.clear();
+            for (int i = from; i < to; ++i) {
+                part.records.push_back(trace.records[2]);
+                part.records.back().bytes = i == 12 ? "\n" : " words";
+            }
+            source.traces = {part};
+            return makeFigure(FigureView::Text, source).orThrow().height(width);
+        };
+        for (double width = 120; width < 400; width += 7) {
+            const double one = heightOf(0, 1, width);
+            const double two = heightOf(11, 14, width); // a word, the line feed, a word
+            const double both = heightOf(0, 12, width) + heightOf(13, 25, width);
+            QVERIFY(qAbs(heightOf(0, 25, width) + (2 * one - two) - both) < 0.01);
+        }
     }
 
     void whyIsTheRoutersProbabilities()

@@ -4,6 +4,9 @@
 
 #include <QAction>
 #include <QFile>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMenu>
 #include <QPushButton>
 #include <QSettings>
 #include <QSignalSpy>
@@ -11,9 +14,12 @@
 #include <QTest>
 
 #include "engine/base/files.h"
+#include "engine/model/cost.h"
 #include "engine/routing/quality.h"
 #include "tests/ui/support/fake_engine.h"
+#include "ui/compare/paneview.h"
 #include "ui/compare/promptpanel.h"
+#include "ui/data/panemath.h"
 #include "ui/data/targetmath.h"
 #include "ui/parts/noticebar.h"
 #include "ui/target/subnetworkpanel.h"
@@ -80,6 +86,31 @@ private slots:
         QVERIFY(panel->qualityText().startsWith("as the full model"));
     }
 
+    // Under dynamic routing nobody knows before how many weights a token touches: the solid handle stands on what the
+    // text's tokens took, not on what stands behind the routers.
+    void parametersThatRunAreThoseOfTheTokens()
+    {
+        SubNetworkPanel* panel = window_->subNetworkPanel();
+        QVERIFY(panel->setRouting(Routing::Dynamic));
+        panel->setRise(0.1); // the plan behind these routers is the full model
+        settle();
+        QVERIFY(live().complete());
+        CostOptions options;
+        options.kv = KvRule::All;
+        double sum = 0;
+        for (const TokenRecord& record : live().trace.records) {
+            const SubNetwork subnet{{record.mlp.begin(), record.mlp.end()}, {record.heads.begin(), record.heads.end()}};
+            sum += static_cast<double>(costOf(subnet, model().config(), options).parameters);
+        }
+        const double mean = sum / static_cast<double>(live().trace.records.size());
+        QVERIFY(mean < 0.95 * static_cast<double>(model().parameter_stops.back().parameters));
+        QVERIFY(std::abs(*panel->parameterSlider()->running() - mean) < 1);
+        QVERIFY(panel->parameterText().endsWith(QLatin1String("in the mean over the tokens of this text")));
+        panel->setBudget(1.0);
+        settle();
+        QCOMPARE(*panel->parameterSlider()->running(), static_cast<double>(model().parameter_stops.back().parameters));
+    }
+
     void aDragOfQualityIsOneStepOfUndo()
     {
         SubNetworkPanel* panel = window_->subNetworkPanel();
@@ -124,6 +155,41 @@ private slots:
         QCOMPARE(window_->comparison()->pane(PaneSlot::PinA).trace.ids(), before);
     }
 
+    // What is opened from a pane's own menu keeps that pane's target, whatever the slider does.
+    void aPanesOwnMenuOpensTheSameWithOtherRouters()
+    {
+        SubNetworkPanel* panel = window_->subNetworkPanel();
+        panel->setBudget(0.8);
+        runToEnd();
+        QVERIFY(window_->comparison()->addPin());
+        panel->setBudget(0.6);
+        settle();
+        QTemporaryDir folder;
+        const QString file = folder.filePath(QStringLiteral("routers.safetensors"));
+        QVERIFY(
+            writeRouters(file.toStdString(), randomRouters(model().config(), model().choices(), {1.0, 0.8, 0.6}, 16, 3))
+                .ok());
+        QVERIFY(actionOf(PaneSlot::Full, "Routers") == nullptr); // full width leaves them nothing to choose
+        QVERIFY(actionOf(PaneSlot::Full, "Checkpoint") != nullptr);
+        QAction* action = actionOf(PaneSlot::PinA, "Routers");
+        QVERIFY(action != nullptr && action->isEnabled());
+        action->trigger();
+        auto* dialog = window_->findChild<QFileDialog*>();
+        QVERIFY(dialog != nullptr);
+        emit dialog->fileSelected(file);
+        dialog->close();
+        QTRY_COMPARE(window_->comparison()->pins().size(), std::size_t{2});
+        settle();
+        QVERIFY(window_->comparison()->pane(PaneSlot::PinB).complete());
+        const PaneChoice choice = window_->comparison()->choice(PaneSlot::PinB);
+        QVERIFY(choice.source != nullptr);
+        QVERIFY(sameTarget(choice.target, window_->comparison()->choice(PaneSlot::PinA).target));
+        QVERIFY(!sameTarget(choice.target, window_->comparison()->target()));
+        QCOMPARE(window_->comparison()->paneName(PaneSlot::PinB), QFileInfo(folder.path()).fileName());
+        for (int i = 0; i < 2; ++i) QVERIFY(window_->comparison()->addPin());
+        QVERIFY(!action->isEnabled()); // no place is left
+    }
+
     void anotherCheckpointIsAPaneAfterItsMemoryWasAgreedTo()
     {
         runToEnd();
@@ -156,6 +222,14 @@ private slots:
 private:
     const ModelInfo& model() const { return *window_->service()->model(); }
     const PaneData& live() const { return window_->comparison()->pane(PaneSlot::Live); }
+
+    QAction* actionOf(PaneSlot slot, const char* part) const
+    {
+        for (QAction* action : window_->paneView(slot)->menu()->actions()) {
+            if (action->text().remove(QLatin1Char('&')).contains(QLatin1String(part))) return action;
+        }
+        return nullptr;
+    }
 
     void settle()
     {

@@ -48,9 +48,10 @@ QSize ColorLegend::sizeHint() const
     return {static_cast<int>(width) + 1, metrics.height() + metrics.height() / 3};
 }
 
+// Swatches that have no room are left out, in a row of narrow controls.
 QSize ColorLegend::minimumSizeHint() const
 {
-    return {static_cast<int>(2 * swatch()), sizeHint().height()}; // a narrow window has no room for all of it
+    return values_.empty() ? sizeHint() : QSize(0, sizeHint().height());
 }
 
 void ColorLegend::paintEvent(QPaintEvent*)
@@ -66,16 +67,16 @@ void ColorLegend::paintSwatches(QPainter& painter) const
     double x = 0;
     const double side = swatch();
     for (const double value : values_) {
-        const QString text = say(value);
-        const double advance = fontMetrics().horizontalAdvance(text);
-        if (x + side * 1.75 + advance > width()) return; // half a number would be a wrong one
         const QRectF box(x + side * 0.5, (height() - side) / 2, side, side);
+        const QString text = say(value);
+        const double width = fontMetrics().horizontalAdvance(text);
+        if (box.right() + side * 0.25 + width > this->width()) return;
         painter.setPen(quietColor(palette()));
         painter.setBrush(mapColor(map_, (value - range_.low) / (range_.high - range_.low)));
         painter.drawRect(box);
         painter.setPen(palette().color(QPalette::WindowText));
-        painter.drawText(QRectF(box.right() + side * 0.25, 0, advance + 1, height()), Qt::AlignVCenter, text);
-        x += side * 2 + advance;
+        painter.drawText(QRectF(box.right() + side * 0.25, 0, width + 1, height()), Qt::AlignVCenter, text);
+        x += side * 2 + width;
     }
 }
 

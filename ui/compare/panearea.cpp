@@ -24,6 +24,7 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     , upper_(new QSplitter(Qt::Horizontal))
     , lower_(new QSplitter(Qt::Horizontal))
     , shared_(new ElidedLabel)
+    , below_(new QWidget)
 {
     for (int i = 0; i < kPaneSlots; ++i) {
         views_[static_cast<std::size_t>(i)] = new PaneView(static_cast<PaneSlot>(i), service, comparison, selection,
@@ -41,8 +42,7 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     add->setToolButtonStyle(Qt::ToolButtonTextOnly);
     add->setAutoRaise(true);
     add->setAccessibleName(tr("Add a pane that keeps this target"));
-    foot_ = new QWidget;
-    auto* below = new QHBoxLayout(foot_);
+    auto* below = new QHBoxLayout(below_);
     below->setContentsMargins(0, 0, 0, 0);
     below->addWidget(shared_, 1);
     below->addWidget(add);
@@ -50,7 +50,7 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(fontMetrics().height() / 4);
     layout->addWidget(rows_, 1);
-    layout->addWidget(foot_);
+    layout->addWidget(below_);
     connect(comparison_, &Comparison::panesChanged, this, &PaneArea::arrange);
     connect(comparison_, &Comparison::sharedStepChanged, this, &PaneArea::showShared);
     connect(comparison_, &Comparison::paneReset, this, &PaneArea::showShared);
@@ -68,7 +68,7 @@ PaneArea::PaneArea(EngineService* service, Comparison* comparison, Selection* se
 void PaneArea::setCompact(bool compact)
 {
     compact_ = compact;
-    foot_->setVisible(!compact);
+    below_->setVisible(!compact);
     arrange();
 }
 
@@ -76,8 +76,7 @@ void PaneArea::evenFooters()
 {
     for (QSplitter* row : {upper_, lower_}) {
         // (A pane that was just put there is still narrow, and would need many lines.)
-        const int lines = compact_ ? 1 : lower_->isVisible() ? 3 : 5;
-        const int most = fontMetrics().lineSpacing() * lines;
+        const int most = fontMetrics().lineSpacing() * (compact_ ? 2 : lower_->isVisible() ? 3 : 5);
         int height = 0;
         for (PaneView* view : views_) {
             if (view->parentWidget() == row && view->isVisible())

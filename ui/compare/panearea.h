@@ -39,7 +39,7 @@ private:
     QSplitter* upper_;
     QSplitter* lower_;
     ElidedLabel* shared_;
-    QWidget* foot_ = nullptr; ///< what the panes share
+    QWidget* below_;
     QTimer footers_;
     bool compact_ = false;
 };

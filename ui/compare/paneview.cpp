@@ -10,6 +10,7 @@
 #include <QMenu>
 #include <QVBoxLayout>
 
+#include "ui/compare/panestate.h"
 #include "ui/compare/splitcard.h"
 #include "ui/data/panemath.h"
 #include "ui/parts/colors.h"
@@ -47,7 +48,7 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     , page_(new StatePage(text_))
     , footer_(new QLabel)
     , split_(new QToolButton)
-    , pin_menu_(new QToolButton)
+    , menu_(new QToolButton)
 {
     const bool full = slot == PaneSlot::Full;
     text_->setObjectName(full                     ? QStringLiteral("fullText")
@@ -67,18 +68,17 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
            "see what either held for likely."));
     split_->setAutoRaise(true);
     split_->setAccessibleName(tr("Where the text leaves the full model's"));
-    makePinMenu();
+    makeMenu();
     footer_->setWordWrap(true);
-    text_->setMinimumHeight(3 * fontMetrics().lineSpacing()); // two rows of panes fit into 720 points
-    footer_->setMinimumHeight(2 * fontMetrics().lineSpacing());
+    updateHeights();
     footer_->setAlignment(Qt::AlignTop | Qt::AlignLeft);
 
     auto* heading = new QHBoxLayout;
-    title_->setMinimumHeight(pin_menu_->sizeHint().height()); // headings are as high with buttons as without
+    title_->setMinimumHeight(menu_->sizeHint().height()); // headings are as high with buttons as without
     heading->addWidget(title_);
     heading->addWidget(detail_, 1);
     heading->addWidget(split_);
-    heading->addWidget(pin_menu_);
+    heading->addWidget(menu_);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(fontMetrics().height() / 4);
@@ -110,15 +110,16 @@ PaneView::PaneView(PaneSlot slot, EngineService* service, Comparison* comparison
     rebuild();
 }
 
-void PaneView::makePinMenu()
+void PaneView::makeMenu()
 {
-    pin_menu_->setAutoRaise(true);
-    pin_menu_->setText(QStringLiteral("…"));
-    pin_menu_->setAccessibleName(tr("This pane"));
-    pin_menu_->setToolTip(tr("Rename or remove this pane, or put the slider here"));
-    pin_menu_->setPopupMode(QToolButton::InstantPopup);
-    pin_menu_->setVisible(slot_ != PaneSlot::Full && slot_ != PaneSlot::Live);
-    auto* menu = new QMenu(pin_menu_);
+    menu_->setAutoRaise(true);
+    menu_->setText(QStringLiteral("…"));
+    menu_->setAccessibleName(tr("This pane"));
+    menu_->setToolTip(tr("What can be done with this pane"));
+    menu_->setPopupMode(QToolButton::InstantPopup);
+    auto* menu = new QMenu(menu_);
+    menu_->setMenu(menu);
+    if (slot_ == PaneSlot::Full || slot_ == PaneSlot::Live) return;
     connect(menu->addAction(tr("&Rename…")), &QAction::triggered, this, [this] {
         auto* dialog = new QInputDialog(this);
         dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -132,7 +133,7 @@ void PaneView::makePinMenu()
     connect(menu->addAction(tr("Put the &Slider Here")), &QAction::triggered, this,
             [this] { comparison_->commitTarget(comparison_->choice(slot_).target); });
     connect(menu->addAction(tr("Re&move")), &QAction::triggered, this, [this] { comparison_->removePin(slot_); });
-    pin_menu_->setMenu(menu);
+    menu->addSeparator();
 }
 
 int PaneView::footerNeeds() const
@@ -282,6 +283,7 @@ void PaneView::setCompact(bool compact)
     compact_ = compact;
     showFooter();
     showDivergence();
+    updateHeights();
 }
 
 void PaneView::showFooter()
@@ -319,25 +321,12 @@ void PaneView::refresh()
     }
     showFooter();
 
-    if (pane.state == PaneState::Failed) {
-        page_->showError(tr("The run failed"), pane.error, run_action_);
-    } else if (pane.hasText()) {
-        if (comparison_->stale(slot_))
-            page_->showStale(tr("Out of date: prompt or settings have changed."), run_action_);
-        else page_->showContent();
-    } else if (pane.busy()) {
-        page_->showLoading(tr("Starting"), {tr("reading the prompt"), 0, 0, {}});
-    } else if (!service_->model()) {
-        page_->showEmpty(tr("No model"), tr("Open a model; its text appears here."));
-    } else if (slot_ == PaneSlot::Full) {
-        page_->showEmpty(tr("Nothing written yet"), tr("Here the whole model writes: the baseline."), run_action_);
-    } else if (slot_ != PaneSlot::Live) {
-        page_->showEmpty(tr("Nothing written yet"), tr("A pin keeps its target while the slider moves."), run_action_);
-    } else {
-        page_->showEmpty(tr("Nothing written yet"),
-                         tr("Here a smaller member of the same model writes. Drag the latency slider, or run."),
-                         run_action_);
-    }
+    const QString empty = slot_ == PaneSlot::Full ? tr("Here the whole model writes: the baseline.")
+                          : slot_ != PaneSlot::Live
+                              ? tr("A pin keeps its target while the slider moves.")
+                              : tr("Here a smaller member of the same model writes. Drag the latency slider, or run.");
+    showPaneState(page_, service_, *comparison_, slot_,
+                  {tr("Open a model; its text appears here."), tr("Nothing written yet"), empty}, run_action_);
 }
 
 void PaneView::showDivergence()
@@ -349,7 +338,7 @@ void PaneView::showDivergence()
     const auto at = comparison_->divergence(slot_);
     split_->setVisible(at.has_value());
     text_->setMarkedToken(comparison_->splitRecord(slot_).value_or(-1));
-    if (at) split_->setText((compact_ ? tr("split %1") : tr("split at token %1")).arg(QLocale().toString(*at + 1)));
+    if (at) split_->setText((compact_ ? tr("split at %1") : tr("split at token %1")).arg(QLocale().toString(*at + 1)));
 }
 
 void PaneView::showSelection(const SelectionState& state)
@@ -363,10 +352,19 @@ void PaneView::showSelection(const SelectionState& state)
     else text_->setSelectedTokens(*state.tokens.begin(), *state.tokens.rbegin());
 }
 
+// Two rows of panes fit into 720 points, and so does one in large letters.
+void PaneView::updateHeights()
+{
+    const int line = fontMetrics().lineSpacing();
+    text_->setMinimumHeight((compact_ ? 2 : 3) * line + 2 * text_->frameWidth());
+    footer_->setMinimumHeight(2 * line);
+}
+
 void PaneView::changeEvent(QEvent* event)
 {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::PaletteChange) updateColors();
+    if (event->type() == QEvent::FontChange) updateHeights();
 }
 
 void PaneView::updateColors()

@@ -35,11 +35,13 @@ public:
     [[nodiscard]] QString splitText() const { return split_->isHidden() ? QString() : split_->text(); }
     [[nodiscard]] QString detailText() const { return detail_->fullText(); }
     [[nodiscard]] StatePage* page() const { return page_; }
+    /// What can be done with this pane, at its head; others may add to it.
+    [[nodiscard]] QMenu* menu() const { return menu_->menu(); }
     /// What either model thought where this text leaves the full one's.
     SplitCard* showSplit();
 
 private:
-    void makePinMenu();
+    void makeMenu();
     void showShown();
     [[nodiscard]] QStringList measuredParts(bool compact) const;
     [[nodiscard]] QString agreementText(bool compact) const;
@@ -53,6 +55,7 @@ private:
     [[nodiscard]] QString aloneText(bool compact) const;
     void showFooter();
     void changeEvent(QEvent* event) override;
+    void updateHeights();
     void updateColors();
 
     PaneSlot slot_;
@@ -68,7 +71,7 @@ private:
     StatePage* page_;
     QLabel* footer_;
     QToolButton* split_;
-    QToolButton* pin_menu_;
+    QToolButton* menu_;
     SplitCard* split_card_ = nullptr;
 };
 

@@ -14,7 +14,7 @@ namespace flextron::ui {
 
 namespace {
 constexpr int kCountIntervalMs = 100;
-constexpr int kLines = 2;
+constexpr int kLines = 2; // one beside large letters, as there is no hint then
 
 /// Files that are dropped are opened by the window; their addresses are no part of a prompt.
 class PromptEdit final : public QPlainTextEdit {
@@ -88,6 +88,7 @@ void PromptPanel::setHint(const QString& hint)
 void PromptPanel::setHintShown(bool shown)
 {
     hint_shown_ = shown;
+    updateHeight();
     setHint(hint_->text());
 }
 
@@ -123,7 +124,7 @@ void PromptPanel::changeEvent(QEvent* event)
 void PromptPanel::updateHeight()
 {
     const int frame = 2 * edit_->frameWidth() + static_cast<int>(2 * edit_->document()->documentMargin());
-    edit_->setFixedHeight(QFontMetrics(font()).lineSpacing() * kLines + frame);
+    edit_->setFixedHeight(QFontMetrics(font()).lineSpacing() * (hint_shown_ ? kLines : 1) + frame);
 }
 
 void PromptPanel::updateColors()

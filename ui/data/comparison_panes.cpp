@@ -27,16 +27,7 @@ std::optional<PaneSlot> Comparison::insertPin(PaneChoice choice, std::vector<Tok
 std::optional<PaneSlot> Comparison::addPane(std::shared_ptr<const PaneSource> source)
 {
     PaneChoice wanted = choice(PaneSlot::Live);
-    if (source) {
-        // A model without such routers, a plain one among them, takes the widths that are the same everywhere.
-        const auto& routers = source->model->routers;
-        const Routing routing = wanted.target.routing.value_or(Routing::Uniform);
-        const bool there = routing == Routing::Dynamic  ? routers && routers->dynamic()
-                           : routing == Routing::Static ? routers && routers->fixed
-                                                        : true;
-        if (!there) wanted.target.routing = Routing::Uniform;
-        wanted.source = std::move(source);
-    }
+    if (source) wanted = choiceWith(std::move(wanted), std::move(source));
     const auto slot = insertPin(std::move(wanted), {});
     if (!slot) return slot;
     const PaneData& live = pane(PaneSlot::Live);

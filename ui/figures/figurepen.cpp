@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QFontInfo>
 #include <QGuiApplication>
 #include <QImage>
 #include <QLinearGradient>
@@ -40,6 +41,8 @@ const QColor FigurePen::kCaution(0xff8a5200);
 QFont figureFont()
 {
     QFont font = QGuiApplication::font();
+    // By its own name: "Sans Serif" means another typeface to each reader of an SVG, and so other widths.
+    font.setFamily(QFontInfo(font).family());
     font.setPointSizeF(kFigurePoints);
     font.setBold(false);
     font.setHintingPreference(QFont::PreferNoHinting); // paper has more dots than hints reckon with

@@ -208,7 +208,7 @@ void paintSpreads(const FigurePen& pen, const QRectF& room, const QString& label
                   int full, const QColor& color)
 {
     constexpr double kHalfBar = 0.36;
-    const FigureAxis y{label, {0, static_cast<double>(full)}, true};
+    const FigureAxis y{label, {0, 1.04 * full}, true}; // room for a whisker's end
     const double left = leftRoom(y, room.height() - bottomRoom());
     const FigurePlot plot(
         {room.left() + left, room.top() + kGap, room.width() - left - 1, room.height() - bottomRoom()},

@@ -76,13 +76,20 @@ double barsHeight(const Bars& bars)
     return figureMetrics().height() * (1.3 + 1.25 * static_cast<double>(bars.shares.size())) + kGap;
 }
 
-void paintBars(const FigurePen& pen, double top, double width, const Bars& bars)
+double widestName(const std::vector<Bars>& all)
+{
+    double widest = 0;
+    for (const Bars& bars : all) {
+        for (const QString& name : bars.names) widest = std::max(widest, figureMetrics().horizontalAdvance(name));
+    }
+    return widest;
+}
+
+void paintBars(const FigurePen& pen, double top, double width, double names, const Bars& bars)
 {
     const QFontMetricsF metrics = figureMetrics();
     const double line = metrics.height();
     pen.text({0, top, width, line}, Qt::AlignLeft | Qt::AlignVCenter, bars.title);
-    double names = 0;
-    for (const QString& name : bars.names) names = std::max(names, metrics.horizontalAdvance(name));
     const double numbers = metrics.horizontalAdvance(QStringLiteral("0.000")) + 2;
     for (std::size_t i = 0; i < bars.shares.size(); ++i) {
         const double y = top + line * (1.3 + 1.25 * static_cast<double>(i));
@@ -241,8 +248,9 @@ Figure whyFigure(const FigureSource& source)
         pen.text({0, 0, size.width(), figureMetrics().height()}, Qt::AlignLeft | Qt::AlignVCenter,
                  figureMetrics().elidedText(place, Qt::ElideMiddle, size.width()));
         double top = figureMetrics().height() * 1.3;
+        const double names = widestName(bars);
         for (const Bars& each : bars) {
-            paintBars(pen, top, size.width(), each);
+            paintBars(pen, top, size.width(), names, each);
             top += barsHeight(each);
         }
     };
@@ -295,8 +303,10 @@ Figure anatomyFigure(const FigureSource& source)
     add(SubBlock::Attention, layer.full_heads / layer.heads_per_group, layer.heads / layer.heads_per_group,
         layer.group_importance);
     const QString place = placeText(trace, token, source.layer);
-    figure.height = [](double) { return 150; };
-    figure.paint = [layer, place](QPainter& painter, QSizeF size) {
+    const QStringList key{Text::tr("above: K and V; below: Q and O; grey: not read"), Text::tr("curve: importance")};
+    figure.height = [](double) { return 150 + kGap + 2 * figureMetrics().height(); };
+    figure.paint = [layer, place, key](QPainter& painter, QSizeF paper) {
+        const QSizeF size(paper.width(), 150);
         const FigurePen pen(painter);
         const QFontMetricsF metrics = figureMetrics();
         const double line = metrics.height();
@@ -313,6 +323,9 @@ Figure anatomyFigure(const FigureSource& source)
         pen.text({0, line * 1.3, size.width() / 2, line}, Qt::AlignLeft | Qt::AlignVCenter, heads);
         const double left = std::max(sketch.mlpRect().left(), metrics.horizontalAdvance(heads) + 2 * kGap);
         pen.text({left, line * 1.3, size.width() - left, line}, Qt::AlignLeft | Qt::AlignVCenter, mlp);
+        for (int i = 0; i < key.size(); ++i)
+            pen.text({0, size.height() + kGap + i * line, size.width(), line}, Qt::AlignLeft | Qt::AlignVCenter, key[i],
+                     FigurePen::kQuiet);
     };
     return figure;
 }

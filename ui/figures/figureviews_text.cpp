@@ -79,7 +79,8 @@ public:
     {
         const auto& pieces = paragraph.pieces;
         for (std::size_t i = 0; i < pieces.size(); ++i) {
-            if (startsWord(pieces[i].text) && x_ > 0 && x_ + wordWidth(pieces, i) > width_) newLine();
+            const bool breaks = pieces[i].text.startsWith(QLatin1Char('\n')); // goes to the next line by itself
+            if (!breaks && startsWord(pieces[i].text) && x_ > 0 && x_ + wordWidth(pieces, i) > width_) newLine();
             set(i, pieces[i].text);
         }
     }

@@ -9,6 +9,19 @@
 
 namespace flextron::ui {
 
+namespace {
+
+/// Opaque, as painted one over the other.
+QColor faint(const QColor& ink, const QColor& ground)
+{
+    constexpr float kShare = 0.25F;
+    const auto mix = [](float over, float under) { return kShare * over + (1 - kShare) * under; };
+    return QColor::fromRgbF(mix(ink.redF(), ground.redF()), mix(ink.greenF(), ground.greenF()),
+                            mix(ink.blueF(), ground.blueF()));
+}
+
+} // namespace
+
 double AnatomySketch::curveHeight() const
 {
     return std::min(size_.height() * 0.25, line_ * 3.0);
@@ -31,20 +44,21 @@ QRectF AnatomySketch::mlpRect() const
 }
 
 // Used units in the map's colours by importance, one colour without a record; unused ones grey. Neurons are thinner
-// than a pixel: columns of pixels are painted, each for the unit in its middle.
+// than a pixel: columns of pixels are painted, each for the unit in its middle, and each to the end of the area, so
+// that the next one covers it and no ground shines through between them, whoever draws the edges.
 void AnatomySketch::paintUnits(QPainter& painter, const Inks& inks, const QRectF& area, int used,
                                const std::vector<double>& importance, int units) const
 {
-    QColor grey = inks.quiet;
-    grey.setAlphaF(0.25F);
     if (units <= 0) return;
+    const QColor grey = faint(inks.quiet, inks.ground);
     const double each = area.width() / units;
     const double step = std::max(each, pixel_);
     for (double x = 0; x < area.width() - 1e-6; x += step) {
         const int unit = std::min(units - 1, static_cast<int>((x + step / 2) / each));
         const double value = importance.empty() ? 0.5 : importance[static_cast<std::size_t>(unit)];
-        const double gap = each > 6 ? 1 : 0;
-        painter.fillRect(QRectF(area.left() + x, area.top(), std::min(step, area.width() - x) - gap, area.height()),
+        const bool apart = each > 6;
+        const double width = apart ? std::min(step, area.width() - x) - 1 : area.width() - x;
+        painter.fillRect(QRectF(area.left() + x, area.top(), width, area.height()),
                          unit < used ? sequentialColor(0.25 + 0.75 * std::sqrt(value)) : grey);
     }
 }

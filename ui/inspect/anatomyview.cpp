@@ -24,7 +24,7 @@ AnatomyView::AnatomyView(EngineService* service, Comparison* comparison, Selecti
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-    page_->showEmpty(tr("No model"), tr("Open a model to see its layers from the inside."));
+    page_->showNoModel(service_, tr("Open a model to see its layers from the inside."));
     connect(service_, &EngineService::modelLoaded, this, &AnatomyView::setModel);
     connect(selection_, &Selection::changed, this, &AnatomyView::refresh);
     connect(comparison_, &Comparison::targetChanged, this, &AnatomyView::refresh);

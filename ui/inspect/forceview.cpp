@@ -101,8 +101,7 @@ ForceView::ForceView(EngineService* service, Comparison* comparison, Selection* 
     layout->setContentsMargins(0, 0, 0, 0);
     page_ = new StatePage(makeContent());
     layout->addWidget(page_);
-    page_->showEmpty(tr("No model"),
-                     tr("Open a model. Here widths are forced by hand, and what that does is measured."));
+    page_->showNoModel(service_, tr("Open a model. Here widths are forced by hand, and what that does is measured."));
     connect(selection_, &Selection::changed, this, &ForceView::updateActions);
     connect(comparison_, &Comparison::overridesChanged, this, &ForceView::followOverrides);
     connect(comparison_, &Comparison::paneChanged, this, [this](PaneSlot slot) {

@@ -6,6 +6,7 @@
 #include <QHBoxLayout>
 #include <QVBoxLayout>
 
+#include "ui/compare/panestate.h"
 #include "ui/parts/colors.h"
 #include "ui/parts/format.h"
 #include "ui/parts/viewaction.h"
@@ -95,12 +96,6 @@ QWidget* HeatmapView::makeBar()
     }
     layout->addWidget(legend_);
     layout->addWidget(note_, 1);
-    for (QAction* action : {dynamic_action_, same_text_action_}) {
-        auto* button = new ActionButton;
-        button->setAction(action);
-        connect(action, &QAction::changed, button, [button, action] { button->setVisible(action->isEnabled()); });
-        layout->addWidget(button);
-    }
     connect(quantity_box_, &QComboBox::currentIndexChanged, this, [this] {
         quantity_ = static_cast<Quantity>(quantity_box_->currentData().toInt());
         table_model_->setLayerQuantity(quantity_);
@@ -139,7 +134,16 @@ QWidget* HeatmapView::makeContent()
     layout->setSpacing(fontMetrics().height() / 4);
     layout->addWidget(makeBar());
     layout->addWidget(twins_, 1);
-    layout->addWidget(readout_);
+    // Beside the readout, which can be short: with large letters the bar above has no room for them.
+    auto* below = new QHBoxLayout;
+    below->addWidget(readout_, 1);
+    for (QAction* action : {dynamic_action_, same_text_action_}) {
+        auto* button = new ActionButton;
+        button->setAction(action);
+        connect(action, &QAction::changed, button, [button, action] { button->setVisible(action->isEnabled()); });
+        below->addWidget(button);
+    }
+    layout->addLayout(below);
     return content;
 }
 
@@ -306,20 +310,10 @@ void HeatmapView::updateState()
     plot_->setProfile(!shown_pane.busy() && sameForEveryToken(trace()));
     if (!shown_pane.busy()) updateScale();
     updateActions();
-    if (!service_->model() && !shown_pane.hasText()) {
-        page_->showEmpty(tr("No model"), tr("Open a model to see how wide each token is computed."));
-    } else if (shown_pane.state == PaneState::Failed && !shown_pane.hasText()) {
-        page_->showError(tr("The run failed"), shown_pane.error, run_action_);
-    } else if (!shown_pane.hasText()) {
-        if (shown_pane.busy()) page_->showLoading(tr("Starting"), {tr("reading the prompt"), 0, 0, {}});
-        else
-            page_->showEmpty(tr("Nothing read yet"), tr("A run draws here how wide each layer was for each token."),
-                             run_action_);
-    } else if (comparison_->stale(slot_)) {
-        page_->showStale(tr("Out of date: prompt or settings have changed."), run_action_);
-    } else {
-        page_->showContent();
-    }
+    showPaneState(page_, service_, *comparison_, slot_,
+                  {tr("Open a model to see how wide each token is computed."), tr("Nothing read yet"),
+                   tr("A run draws here how wide each layer was for each token.")},
+                  run_action_);
 }
 
 void HeatmapView::updateActions()

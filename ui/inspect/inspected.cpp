@@ -4,6 +4,8 @@
 
 #include <QCoreApplication>
 
+#include "ui/compare/panestate.h"
+
 namespace flextron::ui {
 
 namespace {
@@ -24,26 +26,16 @@ Inspected inspectedToken(const Comparison& comparison, const Selection& selectio
     return inspected;
 }
 
-bool showTokenState(StatePage* page, const EngineService& service, const Comparison& comparison,
-                    const Inspected& inspected, const QString& empty, QAction* run_action)
+bool showTokenState(StatePage* page, EngineService* service, const Comparison& comparison, const Inspected& inspected,
+                    const QString& empty, QAction* run_action)
 {
-    const PaneData& pane = *inspected.pane;
-    if (!pane.hasText()) {
-        if (pane.state == PaneState::Failed) page->showError(Text::tr("The run failed"), pane.error, run_action);
-        else if (pane.busy()) page->showLoading(Text::tr("Starting"), {Text::tr("reading the prompt"), 0, 0, {}});
-        else if (!service.model()) page->showEmpty(Text::tr("No model"), Text::tr("Open a model. ") + empty);
-        else page->showEmpty(Text::tr("Nothing read yet"), empty, run_action);
+    if (!showPaneState(page, service, comparison, inspected.slot,
+                       {Text::tr("Open a model. ") + empty, Text::tr("Nothing read yet"), empty}, run_action))
         return false;
-    }
-    if (inspected.token < 0) {
-        page->showEmpty(Text::tr("No token selected"),
-                        Text::tr("Click a word in a pane or a cell of the heatmap. ") + empty);
-        return false;
-    }
-    if (comparison.stale(inspected.slot))
-        page->showStale(Text::tr("Out of date: prompt or settings have changed."), run_action);
-    else page->showContent();
-    return true;
+    if (inspected.token >= 0) return true;
+    page->showEmpty(Text::tr("No token selected"),
+                    Text::tr("Click a word in a pane or a cell of the heatmap. ") + empty);
+    return false;
 }
 
 } // namespace flextron::ui

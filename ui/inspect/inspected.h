@@ -25,7 +25,7 @@ Inspected inspectedToken(const Comparison& comparison, const Selection& selectio
 
 /// Puts the state of the selected token's pane on the page. True when there is a token to show. `empty` says what the
 /// panel would tell of a token.
-bool showTokenState(StatePage* page, const EngineService& service, const Comparison& comparison,
-                    const Inspected& inspected, const QString& empty, QAction* run_action);
+bool showTokenState(StatePage* page, EngineService* service, const Comparison& comparison, const Inspected& inspected,
+                    const QString& empty, QAction* run_action);
 
 } // namespace flextron::ui

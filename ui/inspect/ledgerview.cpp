@@ -8,6 +8,7 @@
 
 #include <qcustomplot.h>
 
+#include "ui/compare/panestate.h"
 #include "ui/parts/colors.h"
 #include "ui/parts/format.h"
 #include "ui/parts/plots.h"
@@ -156,26 +157,26 @@ void LedgerView::refresh()
     const Inspected inspected = inspectedToken(*comparison_, *selection_);
     const PaneData& pane = *inspected.pane;
     ledger_ = {};
+    const QString no_model = tr("Open a model to see where a run's budget goes.");
     if (!service_->model() || !costs_) {
-        page_->showEmpty(tr("No model"), tr("Open a model to see where a run's budget goes."));
+        page_->showNoModel(service_, no_model);
         return;
     }
-    if (!pane.hasText() || costs_->layers() != pane.trace.layers) {
-        if (pane.state == PaneState::Failed) page_->showError(tr("The run failed"), pane.error, run_action_);
-        else if (pane.busy()) page_->showLoading(tr("Starting"), {tr("reading the prompt"), 0, 0, {}});
-        else
-            page_->showEmpty(tr("Nothing read yet"),
-                             tr("After a run, what was asked is held here against what was chosen and measured."),
-                             run_action_);
+    if (pane.hasText() && costs_->layers() != pane.trace.layers) {
+        page_->showEmpty(tr("Another model"),
+                         tr("The trace is of a model of another shape than the open one: what its widths cost is not "
+                            "known here."));
         return;
     }
+    if (!showPaneState(page_, service_, *comparison_, inspected.slot,
+                       {no_model, tr("Nothing read yet"),
+                        tr("After a run, what was asked is held here against what was chosen and measured.")},
+                       run_action_))
+        return;
     ledger_ = budgetLedger(pane.trace, *costs_);
     showSummary();
     showRunningMean();
     spending_->setLayers(ledger_.layers);
-    if (comparison_->stale(inspected.slot))
-        page_->showStale(tr("Out of date: prompt or settings have changed."), run_action_);
-    else page_->showContent();
 }
 
 void LedgerView::showSummary()

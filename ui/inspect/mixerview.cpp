@@ -32,7 +32,7 @@ MixerView::MixerView(EngineService* service, Comparison* comparison, Selection* 
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-    page_->showEmpty(tr("No model"), tr("Open a model to set its layers one by one."));
+    page_->showNoModel(service_, tr("Open a model to set its layers one by one."));
     connect(service_, &EngineService::modelLoaded, this, &MixerView::setModel);
     connect(service_, &EngineService::modelChanged, this, [this] { // a latency table: costs are shares of time now
         if (!channels_.empty()) showMix();

@@ -130,8 +130,8 @@ void ResponseView::redraw()
     else if (inquiry_.waiting())
         page_->showLoading(tr("Response curve"), {tr("reading the token at other targets"), 0, 0, {}});
     else if (!service_->model())
-        page_->showEmpty(tr("No model"),
-                         tr("Open the model: what its routers would choose at other targets has to be asked of them."));
+        page_->showNoModel(
+            service_, tr("Open the model: what its routers would choose at other targets has to be asked of them."));
     else if (!service_->model()->dynamic_routers)
         page_->showEmpty(tr("No routers"), tr("This model has no dynamic routers that could respond to a target."));
     else

@@ -110,7 +110,7 @@ QString TokenCard::factsOf(const Inspected& inspected) const
 void TokenCard::refresh()
 {
     const Inspected inspected = inspectedToken(*comparison_, *selection_);
-    const bool shown = showTokenState(page_, *service_, *comparison_, inspected,
+    const bool shown = showTokenState(page_, service_, *comparison_, inspected,
                                       tr("Here stands how probable a token was, and what else could have been."),
                                       run_action_);
     if (!shown) {

@@ -103,7 +103,7 @@ void WhyView::showPart(const Inspected& inspected, SubBlock block)
 void WhyView::refresh()
 {
     const Inspected inspected = inspectedToken(*comparison_, *selection_);
-    if (!showTokenState(page_, *service_, *comparison_, inspected,
+    if (!showTokenState(page_, service_, *comparison_, inspected,
                         tr("Here stands what the routers said of a cell, and how sure they were."), run_action_))
         return;
     head_->setText(tr("Token %1: %2, layer %3")

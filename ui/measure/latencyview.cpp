@@ -223,8 +223,7 @@ void LatencyView::updateState()
     cancel_action_->setEnabled(full_.waiting());
     const bool table = model && model->latency;
     if (!model) {
-        page_->showEmpty(tr("No model"),
-                         tr("Open a model; what its widths take on this device is measured by itself."));
+        page_->showNoModel(service_, tr("Open a model; what its widths take on this device is measured by itself."));
     } else if (error_ && !table) {
         page_->showError(tr("Latency could not be measured"), *error_, quick_action_);
     } else if (!table && (service_->measuring() || full_.waiting())) {

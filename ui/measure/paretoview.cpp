@@ -274,7 +274,7 @@ void ParetoView::updateState()
     measure_action_->setEnabled(service_->model() && !measuring);
     cancel_action_->setEnabled(measuring);
     if (!service_->model()) {
-        page_->showEmpty(tr("No model"), tr("Open a model to see what quality costs on this device."));
+        page_->showNoModel(service_, tr("Open a model to see what quality costs on this device."));
     } else if (error_ && points_.empty()) {
         page_->showError(tr("Quality could not be measured"), *error_, measure_action_);
     } else if (points_.empty() && measuring) {

@@ -14,9 +14,16 @@ CellTexts::CellTexts(QCPColorMap* map) : QCPAbstractItem(map->parentPlot()), map
 
 QFont CellTexts::cellFont() const
 {
-    constexpr double kPart = 0.8; // of the axes' letters
+    // Of the axes' letters: less where rows are low, but not below what can be read.
+    constexpr double kPart = 0.8;
+    constexpr double kLeast = 0.6;
+    constexpr double kLeastPoints = 7;
     QFont font = map_->keyAxis()->tickLabelFont();
-    font.setPointSizeF(kPart * font.pointSizeF());
+    const double whole = font.pointSizeF();
+    const double row = std::abs(map_->valueAxis()->coordToPixel(1) - map_->valueAxis()->coordToPixel(0));
+    constexpr double kInRow = 0.95;
+    const double least = std::min(kPart, std::max(kLeast, kLeastPoints / whole));
+    font.setPointSizeF(whole * std::clamp(kInRow * row / QFontMetricsF(font).height(), least, kPart));
     return font;
 }
 

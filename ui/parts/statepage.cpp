@@ -11,6 +11,7 @@
 
 #include "ui/parts/colors.h"
 #include "ui/parts/format.h"
+#include "ui/service/engineservice.h"
 
 namespace flextron::ui {
 
@@ -81,6 +82,8 @@ StatePage::StatePage(QWidget* content, QWidget* parent) : QWidget(parent), stack
     layout->addWidget(stack_, 1);
     stack_->addWidget(content);
     stack_->addWidget(makeMessagePage());
+    content_policy_ = content->sizePolicy();
+    turnTo(0);
     updateColors();
 }
 
@@ -153,6 +156,7 @@ QWidget* StatePage::makeMessagePage()
 
 void StatePage::setMessage(State state, const QString& title, const QString& text, QAction* action)
 {
+    no_model_of_ = nullptr;
     state_ = state;
     title_->setText(title);
     text_->setText(text);
@@ -163,7 +167,16 @@ void StatePage::setMessage(State state, const QString& title, const QString& tex
     details_toggle_->setVisible(state == State::Error);
     details_->setVisible(state == State::Error && details_toggle_->isChecked());
     banner_->hide();
-    stack_->setCurrentIndex(1);
+    turnTo(1);
+}
+
+// A page that is not seen asks for no room: on a small screen there is none for what might be said some day.
+void StatePage::turnTo(int page)
+{
+    constexpr QSizePolicy kNone(QSizePolicy::Ignored, QSizePolicy::Ignored);
+    stack_->widget(0)->setSizePolicy(page == 0 ? content_policy_ : kNone);
+    stack_->widget(1)->setSizePolicy(page == 1 ? QSizePolicy(QSizePolicy::Preferred, QSizePolicy::Preferred) : kNone);
+    stack_->setCurrentIndex(page);
 }
 
 void StatePage::showEmpty(const QString& title, const QString& text, QAction* action)
@@ -186,7 +199,7 @@ void StatePage::showLoading(const QString& title, const LoadProgress& progress, 
         const double left = elapsed * (static_cast<double>(progress.total) / static_cast<double>(progress.done) - 1.0);
         parts << tr("about %1 s left").arg(QLocale().toString(left, 'f', 0));
     }
-    if (state_ == State::Loading) {
+    if (state_ == State::Loading && button_->action() == cancel) {
         title_->setText(title);
         text_->setText(parts.join(QStringLiteral(", ")));
         text_->setVisible(true);
@@ -201,21 +214,46 @@ void StatePage::showLoading(const QString& title, const LoadProgress& progress, 
     }
 }
 
+void StatePage::showNoModel(EngineService* service, const QString& text, QAction* open)
+{
+    no_model_text_ = text;
+    no_model_open_ = open;
+    if (service->loading()) setMessage(State::Empty, tr("Opening a model…"), {}, nullptr);
+    else setMessage(State::Empty, tr("No model"), text, open);
+    no_model_of_ = service;
+    if (followed_ == service) return;
+    followed_ = service;
+    connect(service, &EngineService::busyChanged, this, [this] {
+        if (no_model_of_ != nullptr) showNoModel(no_model_of_, no_model_text_, no_model_open_);
+    });
+}
+
+void StatePage::showStarting(EngineService* service)
+{
+    if (stop_ == nullptr) {
+        stop_ = new QAction(tr("Stop"), this);
+        connect(stop_, &QAction::triggered, service, &EngineService::stop);
+    }
+    showLoading(tr("Starting"), {tr("reading the prompt"), 0, 0, {}}, stop_);
+}
+
 void StatePage::showContent()
 {
+    no_model_of_ = nullptr;
     state_ = State::Content;
     banner_->hide();
-    stack_->setCurrentIndex(0);
+    turnTo(0);
 }
 
 void StatePage::showStale(const QString& why, QAction* again)
 {
     if (state_ == State::Stale && banner_text_->text() == why) return;
+    no_model_of_ = nullptr;
     state_ = State::Stale;
     banner_text_->setText(why);
     banner_button_->setAction(again);
     banner_->show();
-    stack_->setCurrentIndex(0);
+    turnTo(0);
 }
 
 void StatePage::showError(const QString& title, const flextron::Error& error, QAction* again)

@@ -18,6 +18,8 @@ class QPlainTextEdit;
 
 namespace flextron::ui {
 
+class EngineService;
+
 /// Says an action's text and key, follows whether it can be used, and triggers it; hidden without one.
 class ActionButton final : public QPushButton {
     Q_OBJECT
@@ -25,6 +27,7 @@ class ActionButton final : public QPushButton {
 public:
     explicit ActionButton(QWidget* parent = nullptr);
     void setAction(QAction* action);
+    [[nodiscard]] QAction* action() const { return action_; }
 
 private:
     void follow();
@@ -43,11 +46,17 @@ public:
 
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] QString message() const { return text_->text(); }
+    [[nodiscard]] QString bannerText() const { return banner_text_->text(); }
 
     /// What to do next. `action` (may be null) is offered as a button.
     void showEmpty(const QString& title, const QString& text, QAction* action = nullptr);
     /// Stage, amount and time left as far as they are known; `cancel` as a button.
     void showLoading(const QString& title, const LoadProgress& progress, QAction* cancel = nullptr);
+    /// Before the first model: what the panel is for, or that one is being opened. Follows the service until it shows
+    /// something else.
+    void showNoModel(EngineService* service, const QString& text, QAction* open = nullptr);
+    /// A run that has brought nothing yet; its cancel button stops it.
+    void showStarting(EngineService* service);
     void showContent();
     /// Content under a banner that says why it is out of date and how to renew it.
     void showStale(const QString& why, QAction* again = nullptr);
@@ -58,11 +67,13 @@ private:
     QWidget* makeMessagePage();
     QWidget* makeBanner();
     void setMessage(State state, const QString& title, const QString& text, QAction* action);
+    void turnTo(int page);
     void changeEvent(QEvent* event) override;
     void updateColors();
 
     State state_ = State::Content;
     QStackedWidget* stack_;
+    QSizePolicy content_policy_;
     QWidget* banner_ = nullptr;
     QLabel* banner_text_ = nullptr;
     ActionButton* banner_button_ = nullptr;
@@ -73,6 +84,11 @@ private:
     QPushButton* copy_ = nullptr;
     QToolButton* details_toggle_ = nullptr;
     QPlainTextEdit* details_ = nullptr;
+    EngineService* no_model_of_ = nullptr; ///< while "No model" is shown
+    EngineService* followed_ = nullptr;
+    QString no_model_text_;
+    QPointer<QAction> no_model_open_;
+    QAction* stop_ = nullptr;
     QElapsedTimer stage_timer_;
     QString stage_;
 };

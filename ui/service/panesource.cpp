@@ -45,6 +45,18 @@ std::shared_ptr<const LoadedModel> modelOf(const PaneChoice& choice, const std::
     return model;
 }
 
+PaneChoice choiceWith(PaneChoice choice, std::shared_ptr<const PaneSource> source)
+{
+    const auto& routers = source->model->routers;
+    const Routing routing = choice.target.routing.value_or(Routing::Uniform);
+    const bool there = routing == Routing::Dynamic  ? routers && routers->dynamic()
+                       : routing == Routing::Static ? routers && routers->fixed
+                                                    : true;
+    if (!there) choice.target.routing = Routing::Uniform;
+    choice.source = std::move(source);
+    return choice;
+}
+
 Result<SourceEstimate> estimateSource(const LoadedModel& open, const QString& folder)
 {
     return guarded([&] {

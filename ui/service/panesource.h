@@ -20,6 +20,10 @@ struct PaneSource {
 /// What the choice runs: `open`, unless it has a source.
 std::shared_ptr<const LoadedModel> modelOf(const PaneChoice& choice, const std::shared_ptr<const LoadedModel>& open);
 
+/// `choice` run by the source. A model without such routers, a plain one among them, takes the widths that are the same
+/// everywhere.
+PaneChoice choiceWith(PaneChoice choice, std::shared_ptr<const PaneSource> source);
+
 /// What opening a checkpoint beside the open model would take, and whether the two can be compared token by token.
 struct SourceEstimate {
     std::uint64_t bytes = 0;     ///< of weights

@@ -50,7 +50,7 @@ SubNetworkPanel::SubNetworkPanel(EngineService* service, Comparison* comparison,
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-    page_->showEmpty(tr("No model"), tr("Open a model to choose how much of it runs."), open_action);
+    page_->showNoModel(service_, tr("Open a model to choose how much of it runs."), open_action);
     updateColors();
 
     connect(service_, &EngineService::modelLoaded, this, [this](const ModelInfoPtr& model) {
@@ -232,6 +232,8 @@ QString SubNetworkPanel::costText(double share, const Stop* stop) const
         break;
     case CostScale::Flops:
         if (stop != nullptr) return formatCostShare(flopsShare(stop->subnet, model_->config()), false);
+        // The conversion trains dynamic routers for shares of FLOPs.
+        if (routing() == Routing::Dynamic) return formatCostShare(share, false);
         break;
     }
     return formatCostShare(share, table);
@@ -394,10 +396,7 @@ void SubNetworkPanel::showTarget()
             tr("The routers were trained for %1 and %2; between, their target is a blend of both.")
                 .arg(formatShare(neighbours->first), formatShare(neighbours->second)));
     }
-    const std::int64_t full = model_->parameter_stops.back().parameters;
-    parameter_value_->setText(
-        exact ? tr("%1 of %2 active").arg(formatCount(stop.parameters), formatCount(full))
-              : tr("%1 in all; how many are active differs from token to token").arg(formatCount(full)));
+    showParameters();
     widths_->setText(exact ? formatWidths(stop.subnet, model_->config()) : tr("Widths are chosen by the routers."));
 
     latency_->setRequested(driver_ == TargetAxis::Latency ? requested_ : std::clamp(shown.share, 0.0, 1.0));
@@ -446,7 +445,31 @@ void SubNetworkPanel::showRunning()
     }
     showRunningQuality(live.plan.rise);
     latency_->setRunning(live.plan.share);
-    parameters_->setRunning(static_cast<double>(live.plan.parameters));
+    parameters_->setRunning(runningParameters());
+    showParameters();
+}
+
+std::optional<double> SubNetworkPanel::runningParameters()
+{
+    const PaneData& live = comparison_->pane(PaneSlot::Live);
+    if (live.plan.routing != Routing::Dynamic) return static_cast<double>(live.plan.parameters);
+    return active_.mean(live, model_->config());
+}
+
+// Both texts for routers are as long: nothing below may move when one takes the other's place.
+void SubNetworkPanel::showParameters()
+{
+    const QString full = formatCount(model_->parameter_stops.back().parameters);
+    const PaneData& live = comparison_->pane(PaneSlot::Live);
+    const std::optional<double> running = parameters_->running();
+    if (routing() == Routing::Uniform) {
+        parameter_value_->setText(tr("%1 of %2 active").arg(formatCount(expected().stop.parameters), full));
+    } else if (running && live.complete() && sameTarget(live.choice.target, comparison_->target())) {
+        parameter_value_->setText(tr("%1 of %2 active, in the mean over the tokens of this text")
+                                      .arg(formatCount(static_cast<std::int64_t>(std::llround(*running))), full));
+    } else {
+        parameter_value_->setText(tr("%1 in all; how many are active differs from token to token").arg(full));
+    }
 }
 
 void SubNetworkPanel::changeEvent(QEvent* event)

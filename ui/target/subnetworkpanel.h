@@ -6,6 +6,7 @@
 #include <QLabel>
 #include <QWidget>
 
+#include "ui/data/activeparameters.h"
 #include "ui/data/comparison.h"
 #include "ui/data/targetmath.h"
 #include "ui/parts/statepage.h"
@@ -49,6 +50,9 @@ private:
     void adopt(const Target& target);
     void showTarget();
     void showRunning();
+    /// Weights that a token of the live text touches; none where that is not known yet.
+    [[nodiscard]] std::optional<double> runningParameters();
+    void showParameters();
     void showCaution(bool narrower);
     void setTicks();
     void setQualityTicks();
@@ -79,8 +83,9 @@ private:
     Comparison* comparison_;
     ModelInfoPtr model_;
     TargetAxis driver_ = TargetAxis::Latency;
-    bool narrower_ = false;  ///< than full
-    double requested_ = 1.0; ///< along driver_
+    ActiveParameters active_; ///< of the live pane
+    bool narrower_ = false;   ///< than full
+    double requested_ = 1.0;  ///< along driver_
     StatePage* page_ = nullptr;
     TargetSlider* latency_ = nullptr;
     TargetSlider* parameters_ = nullptr;

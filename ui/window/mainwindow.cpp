@@ -77,6 +77,10 @@ MainWindow::MainWindow(EngineCalls calls, QWidget* parent)
     makeToolBar();
     files_ = new FileActions(this);
     pane_sources_ = new PaneSources(this);
+    for (int i = 0; i < kPaneSlots; ++i) {
+        const auto slot = static_cast<PaneSlot>(i);
+        pane_sources_->addTo(paneView(slot)->menu(), slot);
+    }
     makeMenus();
     makeStatusBar();
     connectService();

@@ -117,7 +117,6 @@ private:
     void writeLayouts(QSettings& settings) const;
     void makeMenus();
     void makeToolBar();
-    void fitToolBar();
     void makeViews();
     void makeStatusBar();
     void makeJobs();

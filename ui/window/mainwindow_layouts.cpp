@@ -10,7 +10,6 @@
 #include "ui/compare/panearea.h"
 #include "ui/compare/promptpanel.h"
 #include "ui/inspect/heatmapview.h"
-#include "ui/window/hintbar.h"
 #include "ui/window/session.h"
 
 namespace flextron::ui {
@@ -58,10 +57,7 @@ void MainWindow::arrange(Layout layout)
     layout_actions_[static_cast<std::size_t>(layout)]->setChecked(true);
     // The panels of another layout with letters of this size would need a window larger than the screen, and a window
     // does not shrink by itself: small letters first, large ones last.
-    if (left_teach) {
-        setFont(QApplication::font());
-        fitToolBar();
-    }
+    if (left_teach) setFont(QApplication::font());
     heatmap()->plot()->setPrinted(layout == Layout::Teach);
     // Large letters leave no room for what a class does not need.
     quietHints();
@@ -75,7 +71,6 @@ void MainWindow::arrange(Layout layout)
     QFont letters = QApplication::font();
     letters.setPointSizeF(kTeachPoints);
     setFont(letters);
-    fitToolBar();
     setWindowState(windowState() | Qt::WindowFullScreen);
 }
 
@@ -84,9 +79,6 @@ void MainWindow::arrangeAnew()
 {
     resetLayout();
     for (QDockWidget* dock : docks_) {
-        const QString name = dock->objectName();
-        const bool taught = name == QLatin1String("subNetworkDock") || name == QLatin1String("heatmapDock");
-        if (layout_ == Layout::Teach) dock->setVisible(taught);
         if (layout_ == Layout::Debug) dock->show();
     }
 }

@@ -197,6 +197,8 @@ void MainWindow::makeToolBar()
     const auto add = [this, bar](const QString& text, QWidget* box) {
         auto* label = new QLabel(text);
         label->setBuddy(box);
+        label->setSizePolicy(QSizePolicy::Minimum, QSizePolicy::Preferred); // else its last letters are cut
+        label->setContentsMargins(0, 0, fontMetrics().averageCharWidth(), 0);
         auto* pair = new QWidget;
         auto* layout = new QHBoxLayout(pair);
         const int gap = fontMetrics().averageCharWidth();
@@ -207,6 +209,9 @@ void MainWindow::makeToolBar()
     };
     pace_box_ = new QComboBox;
     pace_box_->setObjectName(QStringLiteral("pace"));
+    constexpr int kLetters = 14; // the longest is elided: there is room for the seed in large letters, too
+    pace_box_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    pace_box_->setMinimumContentsLength(kLetters);
     pace_box_->setAccessibleName(tr("Pace"));
     pace_box_->setToolTip(
         tr("How the texts are shown: as they come, or replayed at the speed that each pane would have "
@@ -219,18 +224,10 @@ void MainWindow::makeToolBar()
     pace_box_->setAccessibleDescription(tr("Pace"));
     add(tr("Pace"), pace_box_);
     add(tr("See&d"), sampling_->seed());
-    fitToolBar();
     connect(pace_box_, &QComboBox::activated, this,
             [this] { pace_->setMode(static_cast<Pace::Mode>(pace_box_->currentData().toInt())); });
     connect(pace_, &Pace::modeChanged, this,
             [this] { pace_box_->setCurrentIndex(pace_box_->findData(static_cast<int>(pace_->mode()))); });
-}
-
-// Letters of another size need another width; in a tool bar the last letter of a label is cut else.
-void MainWindow::fitToolBar()
-{
-    const auto labels = findChild<QToolBar*>()->findChildren<QLabel*>();
-    for (QLabel* label : labels) label->setMinimumWidth(label->sizeHint().width() + fontMetrics().averageCharWidth());
 }
 
 QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWidget* view)
@@ -240,6 +237,8 @@ QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWid
     dock->setWidget(view);
     const QString help = panelHelp(name);
     dock->setWhatsThis(help.isEmpty() ? title : help);
+    // What a class is shown.
+    dock->setProperty("taught", name == QLatin1String("subNetworkDock") || name == QLatin1String("heatmapDock"));
     docks_.push_back(dock);
     return dock;
 }
@@ -306,7 +305,7 @@ void MainWindow::resetLayout()
     for (std::size_t i = 0; i < docks_.size(); ++i) {
         docks_[i]->setFloating(false);
         addDockWidget(areas[i], docks_[i]);
-        docks_[i]->show();
+        docks_[i]->setVisible(layout_ != Layout::Teach || docks_[i]->property("taught").toBool());
         // Panels of an inspection share their place as tabs.
         const auto [first, only] = first_of.try_emplace(areas[i], docks_[i]);
         if (!only && areas[i] != Qt::LeftDockWidgetArea) tabifyDockWidget(first->second, docks_[i]);
@@ -315,13 +314,16 @@ void MainWindow::resetLayout()
     tabifyDockWidget(docks_[1], docks_[2]);
     docks_[1]->raise();
     for (const auto& [area, dock] : first_of) dock->raise();
-    const QSize room = screen()->availableSize();
-    if (!isFullScreen() && !isMaximized()) // resizing would end that
+    if (!isVisible()) { // else it has the size that somebody gave it
+        const QSize room = screen()->availableSize();
         resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
                std::min(room.height(), fontMetrics().height() * 52));
-    resizeDocks({docks_[0]}, {std::min(room.width() / 3, fontMetrics().averageCharWidth() * 44)}, Qt::Horizontal);
+    }
+    const int third = screen()->availableSize().width() / 3;
+    resizeDocks({docks_[0]}, {std::min(third, fontMetrics().averageCharWidth() * 44)}, Qt::Horizontal);
     resizeDocks({first_of[Qt::BottomDockWidgetArea]}, {fontMetrics().height() * 17}, Qt::Vertical);
-    resizeDocks({docks_[0], docks_[1]}, {fontMetrics().height() * 19, fontMetrics().height() * 19}, Qt::Vertical);
+    // The sliders in full where there is room, the model's card takes what is left.
+    resizeDocks({docks_[0], docks_[1]}, {fontMetrics().height() * 27, fontMetrics().height() * 13}, Qt::Vertical);
 }
 
 void MainWindow::makeStatusBar()

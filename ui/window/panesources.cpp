@@ -1,11 +1,13 @@
 #include "ui/window/panesources.h"
 
+#include <algorithm>
+
 #include <QAction>
 #include <QDir>
-#include <QFileDialog>
 #include <QFileInfo>
 #include <QMenu>
 
+#include "ui/parts/askforfile.h"
 #include "ui/parts/format.h"
 #include "ui/parts/noticebar.h"
 #include "ui/window/mainwindow.h"
@@ -23,15 +25,15 @@ PaneSources::PaneSources(MainWindow* window)
     , estimate_(window->service(), QStringLiteral("pane memory"), this,
                 [this](const Result<SourceEstimate>& estimate) {
                     if (!estimate.ok()) failed(estimate.error());
-                    else askForMemory(estimated_, *estimate);
+                    else askForMemory(*estimate);
                 })
     , source_(
           window->service(), QStringLiteral("pane source"), this,
           [this](const Result<std::shared_ptr<const PaneSource>>& source) { opened(source); },
           [this](const LoadProgress& progress) { window_->showMessage(progress.stage); })
 {
-    connect(routers_action_, &QAction::triggered, this, [this] { choose(false); });
-    connect(checkpoint_action_, &QAction::triggered, this, [this] { choose(true); });
+    connect(routers_action_, &QAction::triggered, this, [this] { choose(false, PaneSlot::Live); });
+    connect(checkpoint_action_, &QAction::triggered, this, [this] { choose(true, PaneSlot::Live); });
     connect(window->service(), &EngineService::modelLoaded, this, [this] { wanted_.clear(); });
     update();
 }
@@ -41,50 +43,66 @@ void PaneSources::addTo(QMenu* compare)
     compare->addActions({routers_action_, checkpoint_action_});
 }
 
+void PaneSources::addTo(QMenu* pane, PaneSlot slot)
+{
+    const auto add = [&](const QAction* listed, const QString& text, bool folder) {
+        QAction* action = pane->addAction(text);
+        action->setToolTip(listed->toolTip());
+        connect(action, &QAction::triggered, this, [this, folder, slot] { choose(folder, slot); });
+        pane_actions_ << action;
+    };
+    // (At full width there is nothing for routers to choose.)
+    if (slot != PaneSlot::Full) add(routers_action_, tr("The Same with Other R&outers…"), false);
+    add(checkpoint_action_, tr("The Same with Another &Checkpoint…"), true);
+    update();
+}
+
 void PaneSources::update()
 {
     const bool room = window_->service()->model() && window_->comparison()->canAddPin();
     for (QAction* action : {routers_action_, checkpoint_action_}) action->setEnabled(room);
+    for (QAction* action : pane_actions_) action->setEnabled(room);
 }
 
-void PaneSources::choose(bool folder)
+void PaneSources::choose(bool folder, PaneSlot like)
 {
-    auto* dialog = new QFileDialog(window_, folder ? tr("A checkpoint for a pane") : tr("Routers for a pane"));
-    dialog->setAttribute(Qt::WA_DeleteOnClose);
-    dialog->setFileMode(folder ? QFileDialog::Directory : QFileDialog::ExistingFile);
-    if (!folder) dialog->setNameFilter(tr("Routers (*.safetensors)"));
-    connect(dialog, &QFileDialog::fileSelected, this, &PaneSources::open);
-    dialog->open();
+    FileQuestion question;
+    question.kind = folder ? FileQuestion::Kind::Folder : FileQuestion::Kind::Open;
+    question.title = folder ? tr("A checkpoint for a pane") : tr("Routers for a pane");
+    if (!folder) question.filter = tr("Routers (*.safetensors)");
+    askForFile(window_, question, [this, like](const QString& file) { open(file, like); });
 }
 
-void PaneSources::open(const QString& file)
+void PaneSources::open(const QString& file, PaneSlot like)
 {
+    const Wanted wanted{file, like, std::nullopt};
     if (!QFileInfo(file).isDir()) {
-        wanted_.push_back({file, std::nullopt});
-        if (wanted_.size() == 1) next();
+        want(wanted);
         return;
     }
-    estimated_ = file;
+    estimated_ = wanted;
     estimate_.ask(
         [file](const auto& model, const ProgressFn&, const CancelToken&) { return estimateSource(*model, file); });
 }
 
-void PaneSources::askForMemory(const QString& folder, const SourceEstimate& estimate)
+void PaneSources::askForMemory(const SourceEstimate& estimate)
 {
-    const QString name = QFileInfo(folder).fileName();
+    const QString name = QFileInfo(estimated_.file).fileName();
     const QString text = estimate.bytes > estimate.available
                              ? tr("%1 takes %2 of memory beside the open model, and only %3 are free.")
                              : tr("%1 takes %2 of memory beside the open model; %3 are free.");
     window_->noticeBar()->ask(text.arg(name, formatBytes(estimate.bytes), formatBytes(estimate.available)),
-                              tr("Open as Pane"), [this, folder] {
-                                  wanted_.push_back({folder, std::nullopt});
-                                  if (wanted_.size() == 1) next();
-                              });
+                              tr("Open as Pane"), [this, wanted = estimated_] { want(wanted); });
 }
 
 void PaneSources::reopen(const Pin& pin, const QString& file)
 {
-    wanted_.push_back({file, pin});
+    want({file, pin.slot, pin});
+}
+
+void PaneSources::want(const Wanted& wanted)
+{
+    wanted_.push_back(wanted);
     if (wanted_.size() == 1) next();
 }
 
@@ -105,20 +123,41 @@ void PaneSources::opened(const Result<std::shared_ptr<const PaneSource>>& source
     if (wanted_.empty()) return;
     const Wanted wanted = wanted_.front();
     wanted_.pop_front();
-    if (!source.ok()) {
-        failed(source.error());
-    } else if (wanted.pin) {
-        Pin pin = *wanted.pin;
-        pin.choice.source = *source;
-        window_->comparison()->putPin(std::move(pin));
-    } else {
-        const auto slot = window_->comparison()->addPane(*source);
-        const QFileInfo file(wanted.file);
-        // A routers file is called the same everywhere: its folder tells the run.
-        if (slot)
-            window_->comparison()->renamePin(*slot, (*source)->shares_weights ? file.dir().dirName() : file.fileName());
-    }
+    if (!source.ok()) failed(source.error());
+    else add(wanted, *source);
     next();
+}
+
+void PaneSources::add(const Wanted& wanted, const std::shared_ptr<const PaneSource>& source)
+{
+    Comparison* comparison = window_->comparison();
+    if (wanted.pin) {
+        Pin pin = *wanted.pin;
+        pin.choice.source = source;
+        comparison->putPin(std::move(pin));
+        return;
+    }
+    const QFileInfo file(wanted.file);
+    // A routers file is called the same everywhere: its folder tells the run.
+    const QString name = source->shares_weights ? file.dir().dirName() : file.fileName();
+    // (A pin whose menu was used may be gone by now.)
+    if (wanted.like == PaneSlot::Live || !comparison->present(wanted.like)) {
+        if (const auto slot = comparison->addPane(source)) comparison->renamePin(*slot, name);
+        return;
+    }
+    const auto& pins = comparison->pins();
+    const auto pinAt = [&pins](PaneSlot slot) {
+        return std::find_if(pins.begin(), pins.end(), [slot](const Pin& pin) { return pin.slot == slot; });
+    };
+    const auto free = std::find_if(kPinSlots.begin(), kPinSlots.end(),
+                                   [&](PaneSlot slot) { return pinAt(slot) == pins.end(); });
+    if (free == kPinSlots.end()) {
+        window_->showMessage(tr("All places for panes are taken: remove one first."));
+        return;
+    }
+    const auto like = pinAt(wanted.like);
+    comparison->putPin({*free, name, choiceWith(comparison->choice(wanted.like), source),
+                        like == pins.end() ? std::vector<TokenId>{} : like->branch});
 }
 
 void PaneSources::failed(const Error& error)

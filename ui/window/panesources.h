@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include <QList>
 #include <QObject>
 
 #include "ui/data/comparison.h"
@@ -24,9 +25,11 @@ public:
     explicit PaneSources(MainWindow* window);
 
     void addTo(QMenu* compare);
-    /// A pane like the live one that runs `file`: a routers file at once, a checkpoint's folder after its memory was
-    /// agreed to.
-    void open(const QString& file);
+    /// The same for one pane: what is opened from its own menu has its target and beginning.
+    void addTo(QMenu* pane, PaneSlot slot);
+    /// A pane like `like` that runs `file`: a routers file at once, a checkpoint's folder after its memory was agreed
+    /// to.
+    void open(const QString& file, PaneSlot like = PaneSlot::Live);
     /// A pane of a session: nothing is asked.
     void reopen(const Pin& pin, const QString& file);
     void update();
@@ -38,19 +41,23 @@ signals:
 private:
     struct Wanted {
         QString file;
-        std::optional<Pin> pin; ///< as it was; none for one like the live pane
+        PaneSlot like = PaneSlot::Live;
+        std::optional<Pin> pin; ///< as it was; none for one like another pane
     };
-    void choose(bool folder);
+    void choose(bool folder, PaneSlot like);
+    void want(const Wanted& wanted);
     void next();
     void opened(const Result<std::shared_ptr<const PaneSource>>& source);
-    void askForMemory(const QString& folder, const SourceEstimate& estimate);
+    void add(const Wanted& wanted, const std::shared_ptr<const PaneSource>& source);
+    void askForMemory(const SourceEstimate& estimate);
     void failed(const Error& error);
 
     MainWindow* window_;
     QAction* routers_action_;
     QAction* checkpoint_action_;
+    QList<QAction*> pane_actions_;
     std::deque<Wanted> wanted_; ///< the front one is being opened
-    QString estimated_;
+    Wanted estimated_;
     Inquiry<SourceEstimate> estimate_;
     Inquiry<std::shared_ptr<const PaneSource>> source_;
 };

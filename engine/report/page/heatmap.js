@@ -72,6 +72,8 @@ class Heatmap {
 
   drawCells(pen) {
     const high = this.high();
+    const scale = window.devicePixelRatio || 1;
+    const snap = (place) => Math.round(place * scale) / scale;
     pen.save();
     pen.beginPath();
     pen.rect(kHeat.left, 0, this.width - kHeat.left - kHeat.right + 1, this.height);
@@ -81,10 +83,10 @@ class Heatmap {
     for (let token = first; token < last; ++token) {
       for (let layer = 0; layer < this.layers; ++layer) {
         const value = this.quantity.value(this.pane, layer, token);
-        // A cell ends where the next begins, so that no seams show at any scale.
-        const left = this.x(token), top = this.y(layer);
+        // A cell ends where the next begins, and both on a whole pixel, so that no seams show at any scale.
+        const left = snap(this.x(token)), top = snap(this.y(layer));
         pen.fillStyle = value === null ? this.ink.hatch : css(mapColor("sequential", place(value, this.quantity.low, high)));
-        pen.fillRect(left, top, this.across + 0.5, this.up + 0.5);
+        pen.fillRect(left, top, snap(this.x(token + 1)) - left, snap(this.y(layer - 1)) - top);
         if (value === null) this.hatch(pen, left, top);
       }
     }
