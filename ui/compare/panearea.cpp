@@ -107,9 +107,9 @@ void PaneArea::arrange()
     }
     lower_->setVisible(order.size() > above);
     for (PaneView* view : views_) view->setCompact(compact_ || order.size() > above);
-    for (QSplitter* row : {upper_, lower_}) {
+    for (QSplitter* each : {upper_, lower_, rows_}) {
         constexpr int kEqual = 1000;
-        row->setSizes(QList<int>(row->count(), kEqual));
+        each->setSizes(QList<int>(each->count(), kEqual));
     }
     footers_.start();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <QEvent>
+#include <QLayout>
 #include <QScreen>
 #include <QScrollBar>
 
@@ -17,7 +18,6 @@ FittingArea::FittingArea(QWidget* content, QWidget* parent) : QScrollArea(parent
     setFrameShape(QFrame::NoFrame);
     setFocusPolicy(Qt::NoFocus); // its controls have the keyboard, and Tab scrolls to them
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    setWidgetResizable(true);
     setWidget(content);
     content->installEventFilter(this);
 }
@@ -35,9 +35,30 @@ QSize FittingArea::sizeHint() const
     return widget()->sizeHint();
 }
 
+// Not by setWidgetResizable: where labels wrap, that gives the content the height it would like, and scrolls what would
+// fit at its least.
+void FittingArea::fit()
+{
+    const QSize room = viewport()->size();
+    const QLayout* layout = widget()->layout();
+    const int least = layout != nullptr && layout->hasHeightForWidth()
+                          ? layout->totalMinimumHeightForWidth(room.width())
+                          : widget()->minimumSizeHint().height();
+    widget()->resize(room.width(), std::max(room.height(), least));
+}
+
+void FittingArea::resizeEvent(QResizeEvent* event)
+{
+    fit();
+    QScrollArea::resizeEvent(event);
+}
+
 bool FittingArea::eventFilter(QObject* watched, QEvent* event)
 {
-    if (watched == widget() && event->type() == QEvent::LayoutRequest) updateGeometry();
+    if (watched == widget() && event->type() == QEvent::LayoutRequest) {
+        updateGeometry();
+        fit();
+    }
     return QScrollArea::eventFilter(watched, event);
 }
 

@@ -16,6 +16,8 @@ public:
     [[nodiscard]] QSize sizeHint() const override;
 
 private:
+    void fit();
+    void resizeEvent(QResizeEvent* event) override;
     bool eventFilter(QObject* watched, QEvent* event) override;
 };
 
