@@ -108,6 +108,14 @@ press() {
     xdotool click 1
     sleep 0.5
 }
+# wait_for NAME [ROLE]: up to five minutes, until a control of that name is showing.
+wait_for() {
+    local try
+    for try in $(seq 15); do
+        ! ask where "$@" >/dev/null 2>&1 || return 0
+    done
+    die "nothing called $1 has come within five minutes ($try tries)"
+}
 # word NAME WORD [N]: clicks the Nth WORD in the text view NAME.
 word() {
     local place
@@ -144,6 +152,11 @@ save() {
         settle
     fi
     picture "$work/shot.png"
+    keep_picture "$1"
+}
+
+# keep_picture NAME: the picture that was just taken, small enough for a repository.
+keep_picture() {
     convert "$work/shot.png" +dither -colors 250 -strip -define png:compression-level=9 "$images/$1.png"
     say "   docs/images/$1.png, $(stat -c %s "$images/$1.png") bytes"
 }

@@ -12,7 +12,7 @@ constexpr double kStripSwatches = 6; // a strip is as wide as this many swatches
 
 ColorLegend::ColorLegend(QWidget* parent) : QWidget(parent)
 {
-    setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
+    setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
     setAccessibleName(tr("Colour legend"));
 }
 

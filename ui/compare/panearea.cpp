@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <QEvent>
 #include <QHBoxLayout>
 #include <QLocale>
 #include <QToolButton>
@@ -94,12 +93,6 @@ void PaneArea::resizeEvent(QResizeEvent* event)
     footers_.start();
 }
 
-void PaneArea::changeEvent(QEvent* event)
-{
-    QWidget::changeEvent(event);
-    if (event->type() == QEvent::FontChange) footers_.start();
-}
-
 void PaneArea::arrange()
 {
     const auto order = comparison_->order();
@@ -114,9 +107,9 @@ void PaneArea::arrange()
     }
     lower_->setVisible(order.size() > above);
     for (PaneView* view : views_) view->setCompact(compact_ || order.size() > above);
-    for (QSplitter* row : {upper_, lower_}) {
+    for (QSplitter* each : {upper_, lower_, rows_}) {
         constexpr int kEqual = 1000;
-        row->setSizes(QList<int>(row->count(), kEqual));
+        each->setSizes(QList<int>(each->count(), kEqual));
     }
     footers_.start();
 }

@@ -22,7 +22,7 @@ public:
              QAction* pin_action, QWidget* parent = nullptr);
 
     [[nodiscard]] PaneView* view(PaneSlot slot) const { return views_[static_cast<std::size_t>(slot)]; }
-    /// Little room: a line under each pane, and nothing about what they share.
+    /// Little room: the panes' furniture is kept small, as it is with two rows of them.
     void setCompact(bool compact);
     [[nodiscard]] QString sharedText() const { return shared_->fullText(); }
 
@@ -30,7 +30,6 @@ private:
     void arrange();
     void showShared();
     void evenFooters();
-    void changeEvent(QEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
 
     Comparison* comparison_;

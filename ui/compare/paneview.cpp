@@ -144,7 +144,6 @@ int PaneView::footerNeeds() const
 void PaneView::setFooterHeight(int height)
 {
     if (footer_->minimumHeight() != height) footer_->setMinimumHeight(height);
-    footer_->setMaximumHeight(compact_ ? height : QWIDGETSIZE_MAX);
 }
 
 SplitCard* PaneView::showSplit()

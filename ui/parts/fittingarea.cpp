@@ -4,45 +4,30 @@
 
 #include <QEvent>
 #include <QLayout>
-#include <QResizeEvent>
 #include <QScreen>
 #include <QScrollBar>
 
 namespace flextron::ui {
 
-FittingArea::FittingArea(QWidget* content, double most_of_screen, QWidget* parent)
-    : QScrollArea(parent)
-    , most_of_screen_(most_of_screen)
+namespace {
+constexpr double kMostOfScreen = 0.42; // two of them stand one above the other, with a title bar and menus
+} // namespace
+
+FittingArea::FittingArea(QWidget* content, QWidget* parent) : QScrollArea(parent)
 {
     setFrameShape(QFrame::NoFrame);
     setFocusPolicy(Qt::NoFocus); // its controls have the keyboard, and Tab scrolls to them
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    setWidgetResizable(true);
     setWidget(content);
     content->installEventFilter(this);
 }
 
 QSize FittingArea::minimumSizeHint() const
 {
-    const int width = widget()->minimumSizeHint().width();
-    const int most = static_cast<int>(most_of_screen_ * screen()->availableSize().height());
-    if (neededHeight() <= most) return {width, neededHeight()};
-    return {width + verticalScrollBar()->sizeHint().width(), most};
-}
-
-// Wrapped texts need more where it is narrow.
-int FittingArea::neededHeight() const
-{
-    const QSize least = widget()->minimumSizeHint();
-    const QLayout* layout = widget()->layout();
-    if (layout == nullptr || !layout->hasHeightForWidth()) return least.height();
-    return std::max(least.height(), layout->totalMinimumHeightForWidth(std::max(width(), least.width())));
-}
-
-void FittingArea::resizeEvent(QResizeEvent* event)
-{
-    QScrollArea::resizeEvent(event);
-    if (event->size().width() != event->oldSize().width()) updateGeometry();
+    const QSize needed = widget()->minimumSizeHint();
+    const int most = static_cast<int>(kMostOfScreen * screen()->availableSize().height());
+    if (needed.height() <= most) return needed;
+    return {needed.width() + verticalScrollBar()->sizeHint().width(), most};
 }
 
 QSize FittingArea::sizeHint() const
@@ -50,9 +35,30 @@ QSize FittingArea::sizeHint() const
     return widget()->sizeHint();
 }
 
+// Not by setWidgetResizable: where labels wrap, that gives the content the height it would like, and scrolls what would
+// fit at its least.
+void FittingArea::fit()
+{
+    const QSize room = viewport()->size();
+    const QLayout* layout = widget()->layout();
+    const int least = layout != nullptr && layout->hasHeightForWidth()
+                          ? layout->totalMinimumHeightForWidth(room.width())
+                          : widget()->minimumSizeHint().height();
+    widget()->resize(room.width(), std::max(room.height(), least));
+}
+
+void FittingArea::resizeEvent(QResizeEvent* event)
+{
+    fit();
+    QScrollArea::resizeEvent(event);
+}
+
 bool FittingArea::eventFilter(QObject* watched, QEvent* event)
 {
-    if (watched == widget() && event->type() == QEvent::LayoutRequest) updateGeometry();
+    if (watched == widget() && event->type() == QEvent::LayoutRequest) {
+        updateGeometry();
+        fit();
+    }
     return QScrollArea::eventFilter(watched, event);
 }
 

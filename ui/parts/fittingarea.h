@@ -5,22 +5,20 @@
 
 namespace flextron::ui {
 
-/// As wide as its content needs.
+/// As wide as its content needs, and as high as it has room for, up to a share of the screen; what is more is scrolled.
 class FittingArea final : public QScrollArea {
     Q_OBJECT
 
 public:
-    /// Takes the content over. Asks for the height that it needs, but not for more than `most_of_screen` of the
-    /// screen's.
-    explicit FittingArea(QWidget* content, double most_of_screen, QWidget* parent = nullptr);
+    /// Takes the content over.
+    explicit FittingArea(QWidget* content, QWidget* parent = nullptr);
     [[nodiscard]] QSize minimumSizeHint() const override;
     [[nodiscard]] QSize sizeHint() const override;
 
 private:
-    double most_of_screen_;
-    [[nodiscard]] int neededHeight() const;
-    bool eventFilter(QObject* watched, QEvent* event) override;
+    void fit();
     void resizeEvent(QResizeEvent* event) override;
+    bool eventFilter(QObject* watched, QEvent* event) override;
 };
 
 } // namespace flextron::ui

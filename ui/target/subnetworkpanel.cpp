@@ -97,12 +97,6 @@ QWidget* SubNetworkPanel::makeForm()
     scale_->addItem(tr("milliseconds a token"), static_cast<int>(CostScale::Milliseconds));
     scale_->addItem(tr("share of the full model's FLOPs"), static_cast<int>(CostScale::Flops));
 
-    constexpr int kLetters = 14; // an entry that is longer must not widen the panel
-    for (QComboBox* box : {routing_, scale_}) {
-        box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-        box->setMinimumContentsLength(kLetters);
-    }
-
     QFont strong = font();
     strong.setBold(true);
     const auto heading = [&strong](const QString& text, QWidget* buddy) {

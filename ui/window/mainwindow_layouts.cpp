@@ -5,11 +5,14 @@
 #include <QActionGroup>
 #include <QApplication>
 #include <QDockWidget>
+#include <QScreen>
 #include <QSettings>
+#include <QTimer>
 
 #include "ui/compare/panearea.h"
 #include "ui/compare/promptpanel.h"
 #include "ui/inspect/heatmapview.h"
+#include "ui/window/hintbar.h"
 #include "ui/window/session.h"
 
 namespace flextron::ui {
@@ -55,23 +58,29 @@ void MainWindow::arrange(Layout layout)
     const bool left_teach = layout_ == Layout::Teach;
     layout_ = layout;
     layout_actions_[static_cast<std::size_t>(layout)]->setChecked(true);
-    // The panels of another layout with letters of this size would need a window larger than the screen, and a window
-    // does not shrink by itself: small letters first, large ones last.
-    if (left_teach) setFont(QApplication::font());
+    QFont letters = QApplication::font();
+    if (layout == Layout::Teach) {
+        // First what is not shown, then the letters: a window that has grown for a moment does not shrink again.
+        for (QDockWidget* dock : docks_) dock->setVisible(dock->isVisible() && dock->property("taught").toBool());
+        letters.setPointSizeF(kTeachPoints);
+    }
+    setFont(letters);
+    QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest); // likewise before panels come back
     heatmap()->plot()->setPrinted(layout == Layout::Teach);
     // Large letters leave no room for what a class does not need.
     quietHints();
     prompt_->setHintShown(layout != Layout::Teach);
     pane_area_->setCompact(layout == Layout::Teach);
-    // Not showNormal(), which would forget that the window was maximised.
-    if (left_teach) setWindowState(windowState() & ~Qt::WindowFullScreen);
     const QByteArray& kept = kept_layouts_[static_cast<std::size_t>(layout)];
     if (kept.isEmpty() || !restoreState(kept, Session::kFormatVersion)) arrangeAnew();
-    if (layout != Layout::Teach) return;
-    QFont letters = QApplication::font();
-    letters.setPointSizeF(kTeachPoints);
-    setFont(letters);
-    setWindowState(windowState() | Qt::WindowFullScreen);
+    // A maximised window stays one behind the full screen.
+    if (layout == Layout::Teach) setWindowState(windowState() | Qt::WindowFullScreen);
+    else if (left_teach) setWindowState(windowState() & ~Qt::WindowFullScreen);
+    // What it grew by all the same, while letters and panels changed.
+    QTimer::singleShot(0, this, [this] {
+        if (isFullScreen()) resize(size().boundedTo(screen()->size()));
+        else if (isMaximized()) resize(size().boundedTo(screen()->availableSize()));
+    });
 }
 
 // What a layout is before anybody moved something.

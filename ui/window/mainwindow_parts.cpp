@@ -36,13 +36,6 @@
 
 namespace flextron::ui {
 
-namespace {
-// Of the screen's height, on a small one: above and below stand the menus, a tool bar and a panel.
-constexpr double kMostForPanes = 0.48;
-constexpr double kMostForSliders = 0.55;
-constexpr double kMostForSampling = 0.2;
-} // namespace
-
 QAction* MainWindow::makeAction(const char* name, const QString& text, const QKeySequence& key, const QString& help)
 {
     auto* action = new QAction(text, this);
@@ -260,7 +253,7 @@ void MainWindow::makeViews()
     quietHints();
     layout->addWidget(prompt_);
     layout->addWidget(pane_area_, 1);
-    setCentralWidget(new FittingArea(central, kMostForPanes));
+    setCentralWidget(new FittingArea(central));
     connect(prompt_, &PromptPanel::promptChanged, this, &MainWindow::applyInputs);
     prompt_->editor()->setFocus();
 
@@ -272,9 +265,9 @@ void MainWindow::makeViews()
                                       {run_action_, measure_action_, cancel_measure_action_}, this);
     connect(inspection_, &InspectionViews::failed, notice_, &NoticeBar::showError);
     connect(inspection_, &InspectionViews::said, this, &MainWindow::showMessage);
-    addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), new FittingArea(sub_network_, kMostForSliders));
+    addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), new FittingArea(sub_network_));
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
-    addDock(QStringLiteral("samplingDock"), tr("Sampling"), new FittingArea(sampling_, kMostForSampling));
+    addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
     for (const InspectionViews::Dock& dock : inspection_->docks()) addDock(dock.name, dock.title, dock.view);
     makeJobs();
     addDock(QStringLiteral("notesDock"), tr("Notes"), notes_);
@@ -319,8 +312,7 @@ void MainWindow::resetLayout()
         resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
                std::min(room.height(), fontMetrics().height() * 52));
     }
-    const int third = screen()->availableSize().width() / 3;
-    resizeDocks({docks_[0]}, {std::min(third, fontMetrics().averageCharWidth() * 44)}, Qt::Horizontal);
+    resizeDocks({docks_[0]}, {fontMetrics().averageCharWidth() * 44}, Qt::Horizontal);
     resizeDocks({first_of[Qt::BottomDockWidgetArea]}, {fontMetrics().height() * 17}, Qt::Vertical);
     // The sliders in full where there is room, the model's card takes what is left.
     resizeDocks({docks_[0], docks_[1]}, {fontMetrics().height() * 27, fontMetrics().height() * 13}, Qt::Vertical);
