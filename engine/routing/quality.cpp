@@ -12,6 +12,7 @@ namespace {
 struct RecordedPoint {
     double budget = 1.0;
     double rise = 0.0;
+    double cost = 1.0; ///< what the widths that were read came to
 };
 
 /// What was recorded of one routing, from the full model downwards; empty without the full model's own loss.
@@ -25,7 +26,7 @@ std::vector<RecordedPoint> recordedRises(const std::vector<RecordedLoss>& losses
     std::vector<RecordedPoint> points;
     for (const RecordedLoss& loss : losses)
         if (of_text(loss) && loss.routing == routingName(routing) && loss.budget < 1.0)
-            points.push_back({loss.budget, loss.loss - full->loss});
+            points.push_back({loss.budget, loss.loss - full->loss, loss.cost});
     std::sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.budget > b.budget; });
     return points;
 }
@@ -51,7 +52,7 @@ RecordedPoint lowestBetween(const std::vector<RecordedPoint>& points, double all
         if (point.rise > allowed) {
             if (point.rise <= last.rise) return last;
             const double part = (allowed - last.rise) / (point.rise - last.rise);
-            return {last.budget + part * (point.budget - last.budget), allowed};
+            return {last.budget + part * (point.budget - last.budget), allowed, 1.0};
         }
         last = point;
     }
@@ -81,9 +82,10 @@ QualityChoice byRecord(const RecordedPoint& point, const std::string& text, Rout
         TargetContext recorded = context; // the conversion counted FLOPs, with the keys and values of all heads
         recorded.latency = nullptr;
         recorded.kv = KvRule::All;
-        choice.subnet = staticNotAbove(
-                            recorded, [](const Price& price) { return price.share; }, point.budget, Pricing(recorded))
-                            .subnet;
+        // The network whose loss it was: not the one that the budget gets, where the router was above its stop.
+        constexpr double kCounted = 1e-3; // the context at which the stage counted
+        const auto share = [](const Price& price) { return price.share; };
+        choice.subnet = staticNotAbove(recorded, share, point.cost + kCounted, Pricing(recorded)).subnet;
     } else if (routing == Routing::Uniform) {
         const std::vector<Candidate> candidates = uniformCandidates(context, pricing);
         const Candidate* best = bestNotAbove(

@@ -12,12 +12,21 @@ python=/usr/bin/python3 # the distribution's, which has the distribution's pyats
 work=$(mktemp -d)
 server= bus= launcher= manager= program=
 
+# Conversions and reports outlive the window on purpose; those that were started here shall not outlive the script.
+end_jobs() {
+    local job
+    for job in $(pgrep -x flextron || true); do
+        ! grep -qzsF "XDG_DATA_HOME=$work/data" "/proc/$job/environ" || kill "$job" 2>/dev/null || true
+    done
+}
+
 # close: the program first and by its own command, so that it leaves nothing to be restored; then the screen.
 close() {
     if [ -n "$program" ] && kill -0 "$program" 2>/dev/null; then
         timeout 20 xdotool key --clearmodifiers Escape ctrl+q 2>/dev/null || true
         timeout 20 tail --pid="$program" -f /dev/null || true
     fi
+    end_jobs
     for process in $program $manager $launcher $bus $server; do kill "$process" 2>/dev/null || true; done
     wait 2>/dev/null || true
     server= bus= launcher= manager= program=

@@ -166,6 +166,28 @@ private slots:
         QCOMPARE(toString(result.plan.subnet), toString(expected));
     }
 
+    /// A static router's answer to a stop may cost more than the stop: its loss is that of what was read.
+    void staticRunsWhatWasRecorded()
+    {
+        World world;
+        world.record();
+        TargetContext flops = world.context;
+        flops.kv = KvRule::All;
+        bool above = false;
+        for (RecordedLoss& loss : world.losses) {
+            if (loss.routing != "static") continue;
+            const SubNetwork raw = valueOf(staticSubNetwork(*world.context.routers, loss.budget, world.config));
+            loss.cost = shareOf(raw, flops);
+            above = above || loss.cost > loss.budget + 0.01;
+        }
+        QVERIFY(above);
+        const SubNetwork result = valueOf(resolveTarget(quality(9.0, Routing::Static), world.context)).plan.subnet;
+        const double cost = std::find_if(world.losses.begin(), world.losses.end(), [](const RecordedLoss& loss) {
+                                return loss.routing == "static" && loss.budget == 0.4;
+                            })->cost;
+        QVERIFY(std::abs(shareOf(result, flops) - cost) < 1e-3);
+    }
+
     // 3 layers at n steps below full lose 3 * (0.1 + 0.05) nats a step.
     void uniformByTheSurrogate_data()
     {
