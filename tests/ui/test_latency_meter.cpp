@@ -48,7 +48,7 @@ private slots:
         QVERIFY(json.open(QIODevice::ReadOnly));
         const QJsonObject report = QJsonDocument::fromJson(json.readAll()).object();
         QVERIFY(report["cycles"].toInt() >= 1);
-        QVERIFY(report["most_panes"].toInt() >= 4);
+        QCOMPARE(report["most_panes"].toInt(), 6);
         QVERIFY(report["heartbeat"].toObject()["n"].toInt() > 100);
         QVERIFY(report["handler"].toObject()["cpu_ms_max"].toDouble() > 0);
         QVERIFY(report["slider_to_first_preview_token"].toObject()["n"].toInt() > 0);

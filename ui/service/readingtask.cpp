@@ -1,7 +1,9 @@
 #include "ui/service/readingtask.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
+#include <thread>
 
 #include "engine/evaluate/scoring.h"
 #include "ui/service/modelinfo.h"
@@ -12,6 +14,9 @@ namespace flextron::ui {
 namespace {
 
 constexpr int kTopTokens = 8;
+// Records handed over at once, of all panes together: the window must be done with them within a frame.
+constexpr int kPiece = 96;
+constexpr std::chrono::milliseconds kWait{2};
 
 /// Overrides name tokens of the whole text; a window begins at `first`.
 std::shared_ptr<const Overrides> shifted(const std::shared_ptr<const Overrides>& overrides, int first)
@@ -89,6 +94,11 @@ RunStart ReadingTask::start() const
 
 void ReadingTask::advance(const CancelToken& cancel)
 {
+    if (unsent() > kPiece) { // a window of text is read faster than it is shown
+        cancel.throwIfCancelled();
+        std::this_thread::sleep_for(kWait);
+        return;
+    }
     Pane& pane = panes_[next_];
     next_ = (next_ + 1) % panes_.size();
     if (pane.records.size() == ids_.size()) return;
@@ -108,22 +118,31 @@ void ReadingTask::advance(const CancelToken& cancel)
     }
 }
 
+int ReadingTask::unsent() const
+{
+    int count = 0;
+    for (const Pane& pane : panes_) count += static_cast<int>(pane.records.size()) - pane.sent;
+    return count;
+}
+
 bool ReadingTask::finished() const
 {
-    return std::all_of(panes_.begin(), panes_.end(),
-                       [this](const Pane& pane) { return pane.records.size() == ids_.size(); });
+    return unsent() <= kPiece && std::all_of(panes_.begin(), panes_.end(),
+                                             [this](const Pane& pane) { return pane.records.size() == ids_.size(); });
 }
 
 RunBatch ReadingTask::takeBatch()
 {
     RunBatch batch;
+    int room = kPiece;
     for (Pane& pane : panes_) {
-        const int count = static_cast<int>(pane.records.size());
+        const int count = std::min(static_cast<int>(pane.records.size()), pane.sent + room);
         if (count == pane.sent) continue;
+        room -= count - pane.sent;
         PaneBatch news;
         news.slot = pane.request.slot;
         news.first_record = pane.sent;
-        news.records.assign(pane.records.begin() + pane.sent, pane.records.end());
+        news.records.assign(pane.records.begin() + pane.sent, pane.records.begin() + count);
         news.finished = count == static_cast<int>(ids_.size());
         if (news.finished) news.stop_reason = "read";
         pane.sent = count;

@@ -12,9 +12,11 @@ public:
     ReadingTask(std::shared_ptr<const LoadedModel> model, const RunRequest& request);
 
     [[nodiscard]] RunStart start() const override;
-    /// The next window of the next pane, so that all panes come on together.
+    /// The next window of the next pane, so that all panes come on together; or nothing, while there is much to hand
+    /// over.
     void advance(const CancelToken& cancel) override;
     [[nodiscard]] bool finished() const override;
+    /// A piece of it: the window's thread takes in thousands of records without being held up.
     RunBatch takeBatch() override;
     /// A text is read with one choice: the next reading takes the new one.
     std::optional<PlanInfo> retarget(const PaneChoice&) override { return std::nullopt; }
@@ -29,6 +31,7 @@ private:
         std::vector<TokenRecord> records;
         int sent = 0; ///< records
     };
+    [[nodiscard]] int unsent() const; ///< records of all panes
 
     std::shared_ptr<const LoadedModel> model_;
     std::vector<TokenId> ids_;

@@ -140,8 +140,7 @@ void LatencyMeter::makeSteps()
     const auto idle = [this] { return !window_->service()->running() && !window_->service()->loading(); };
     addStep([this] { window_->comparison()->run(); }, idle);
     addDrag();
-    addStep([this] { window_->comparison()->addPin(); }, idle);
-    addStep([this] { window_->comparison()->addPin(); }, idle);
+    for (int pin = 0; pin < 4; ++pin) addStep([this] { window_->comparison()->addPin(); }, idle);
     addStep([this] { window_->comparison()->run(); }, idle);
     addDrag();
     for (int token = 5; token < 25; token += 4) {
