@@ -43,15 +43,29 @@ void TokenTextView::append(const std::vector<Piece>& pieces)
     const bool follow = bar->value() >= bar->maximum();
     atOnce([&] {
         QTextCursor cursor(document());
-        for (const Piece& piece : pieces) {
-            cursor.movePosition(QTextCursor::End);
-            while (static_cast<int>(starts_.size()) <= piece.token) starts_.push_back(cursor.position());
+        cursor.movePosition(QTextCursor::End);
+        // Pieces that look alike go in together: one by one, a long text takes its time.
+        QString run;
+        bool quiet = false;
+        const auto insert = [&] {
+            if (run.isEmpty()) return;
             QTextCharFormat format;
-            format.setForeground(piece.quiet ? quietColor(palette()) : palette().color(QPalette::Text));
-            cursor.insertText(piece.text, format);
-            if (piece.quiet) quiet_end_ = cursor.position();
-            if (tokenColor(piece.token).isValid()) applyFormat(piece.token);
+            format.setForeground(quiet ? quietColor(palette()) : palette().color(QPalette::Text));
+            cursor.insertText(run, format);
+            run.clear();
+            if (quiet) quiet_end_ = cursor.position();
+        };
+        for (const Piece& piece : pieces) {
+            if (piece.quiet != quiet) insert();
+            quiet = piece.quiet;
+            const auto at = cursor.position() + static_cast<int>(run.size());
+            while (static_cast<int>(starts_.size()) <= piece.token) starts_.push_back(at);
+            run += piece.text;
+            if (piece.text.contains(QLatin1Char('\r'))) insert(); // of a line's two ends one remains
         }
+        insert();
+        for (const Piece& piece : pieces)
+            if (tokenColor(piece.token).isValid()) applyFormat(piece.token);
     });
     if (follow) bar->setValue(bar->maximum());
 }

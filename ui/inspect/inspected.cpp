@@ -29,13 +29,14 @@ Inspected inspectedToken(const Comparison& comparison, const Selection& selectio
 bool showTokenState(StatePage* page, EngineService* service, const Comparison& comparison, const Inspected& inspected,
                     const QString& empty, QAction* run_action)
 {
-    if (!showPaneState(page, service, comparison, inspected.slot,
-                       {Text::tr("Open a model. ") + empty, Text::tr("Nothing read yet"), empty}, run_action))
+    // At once: a page that turns to its content and back, batch by batch, lays the whole window out anew each time.
+    if (inspected.pane->hasText() && inspected.token < 0) {
+        page->showEmpty(Text::tr("No token selected"),
+                        Text::tr("Click a word in a pane or a cell of the heatmap. ") + empty);
         return false;
-    if (inspected.token >= 0) return true;
-    page->showEmpty(Text::tr("No token selected"),
-                    Text::tr("Click a word in a pane or a cell of the heatmap. ") + empty);
-    return false;
+    }
+    return showPaneState(page, service, comparison, inspected.slot,
+                         {Text::tr("Open a model. ") + empty, Text::tr("Nothing read yet"), empty}, run_action);
 }
 
 } // namespace flextron::ui

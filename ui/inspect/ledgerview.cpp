@@ -95,7 +95,12 @@ LedgerView::LedgerView(EngineService* service, Comparison* comparison, Selection
     connect(service_, &EngineService::modelChanged, this, &LedgerView::setModel);
     for (const auto signal : {&Comparison::paneReset, &Comparison::paneChanged}) {
         connect(comparison_, signal, this, [this](PaneSlot slot) {
-            if (slot == selection_->state().pane) refresh();
+            if (slot != selection_->state().pane) return;
+            // Sums over all tokens: a few times a second are enough while they come.
+            constexpr qint64 kIntervalMs = 150;
+            if (comparison_->pane(slot).busy() && refreshed_.isValid() && refreshed_.elapsed() < kIntervalMs) return;
+            refreshed_.start();
+            refresh();
         });
     }
     connect(selection_, &Selection::changed, this, &LedgerView::refresh);

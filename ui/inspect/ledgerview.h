@@ -4,6 +4,7 @@
 #include <memory>
 
 #include <QAbstractTableModel>
+#include <QElapsedTimer>
 #include <QLabel>
 #include <QTableView>
 #include <QWidget>
@@ -64,6 +65,7 @@ private:
     QAction* run_action_;
     std::unique_ptr<LayerCosts> costs_;
     BudgetLedger ledger_;
+    QElapsedTimer refreshed_;
     StatePage* page_ = nullptr;
     QLabel* summary_ = nullptr;
     QCustomPlot* plot_ = nullptr;

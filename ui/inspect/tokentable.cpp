@@ -146,6 +146,8 @@ TokenTable::TokenTable(TokenTableModel* model, QWidget* parent) : QTableView(par
     sortByColumn(kPosition, Qt::AscendingOrder);
     horizontalHeader()->setDefaultSectionSize(fontMetrics().averageCharWidth() * 10);
     horizontalHeader()->setSectionsMovable(true);
+    constexpr int kMeasuredRows = 32; // of thousands, each time that a run begins
+    horizontalHeader()->setResizeContentsPrecision(kMeasuredRows);
     const auto fit = [this] {
         for (int column = kRank; column < TokenTableModel::kFixedColumns; ++column) resizeColumnToContents(column);
         setColumnWidth(kPosition, fontMetrics().averageCharWidth() * 8);

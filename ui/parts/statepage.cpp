@@ -157,6 +157,9 @@ QWidget* StatePage::makeMessagePage()
 void StatePage::setMessage(State state, const QString& title, const QString& text, QAction* action)
 {
     no_model_of_ = nullptr;
+    const bool said = state == State::Empty && state_ == state && title_->text() == title && text_->text() == text &&
+                      button_->action() == action;
+    if (said && stack_->currentIndex() == 1) return;
     state_ = state;
     title_->setText(title);
     text_->setText(text);
@@ -174,6 +177,8 @@ void StatePage::setMessage(State state, const QString& title, const QString& tex
 void StatePage::turnTo(int page)
 {
     constexpr QSizePolicy kNone(QSizePolicy::Ignored, QSizePolicy::Ignored);
+    // Views say their state with every batch of tokens, and each change of a policy lays the whole window out anew.
+    if (stack_->currentIndex() == page && stack_->widget(1 - page)->sizePolicy() == kNone) return;
     stack_->widget(0)->setSizePolicy(page == 0 ? content_policy_ : kNone);
     stack_->widget(1)->setSizePolicy(page == 1 ? QSizePolicy(QSizePolicy::Preferred, QSizePolicy::Preferred) : kNone);
     stack_->setCurrentIndex(page);

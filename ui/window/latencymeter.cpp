@@ -23,6 +23,7 @@ namespace flextron::ui {
 namespace {
 
 constexpr int kBeatMs = 5;
+constexpr double kFrameMs = 16;
 constexpr int kPollMs = 25;
 constexpr double kMsPerSecond = 1000;
 
@@ -47,7 +48,12 @@ bool MeasuredApplication::notify(QObject* receiver, QEvent* event)
     const bool handled = QApplication::notify(receiver, event);
     const double took = threadCpuMs() - before;
     --depth_;
-    if (took > worst_.cpu_ms) worst_ = {took, QStringLiteral("%1, event %2").arg(QLatin1String(name)).arg(type)};
+    worst_ms_ = std::max(worst_ms_, took);
+    if (took > kFrameMs) {
+        Handler& slow = slow_[QStringLiteral("%1, event %2").arg(QLatin1String(name)).arg(type)];
+        slow.cpu_ms = std::max(slow.cpu_ms, took);
+        ++slow.calls;
+    }
     return handled;
 }
 
@@ -202,6 +208,10 @@ void LatencyMeter::finish()
     program_->setMeasuring(false);
     QDir(QDir::tempPath() + QStringLiteral("/flextron-measure-%1").arg(QCoreApplication::applicationPid()))
         .removeRecursively();
+    QJsonObject slow;
+    for (const auto& [what, handler] : program_->slow())
+        slow[what] = QJsonObject{{QStringLiteral("calls"), handler.calls},
+                                 {QStringLiteral("cpu_ms_max"), handler.cpu_ms}};
     const QJsonObject report{
         {QStringLiteral("seconds"), static_cast<double>(since_start_.elapsed()) / kMsPerSecond},
         {QStringLiteral("cycles"), cycles_},
@@ -212,8 +222,8 @@ void LatencyMeter::finish()
                                                   {QStringLiteral("late_ms_p50"), quantile(late_ms_, 0.5)},
                                                   {QStringLiteral("late_ms_p99"), quantile(late_ms_, 0.99)},
                                                   {QStringLiteral("late_ms_max"), quantile(late_ms_, 1.0)}}},
-        {QStringLiteral("handler"), QJsonObject{{QStringLiteral("cpu_ms_max"), program_->worst().cpu_ms},
-                                                {QStringLiteral("which"), program_->worst().what}}},
+        {QStringLiteral("handler"), QJsonObject{{QStringLiteral("cpu_ms_max"), program_->worstMs()},
+                                                {QStringLiteral("longer_than_a_frame"), slow}}},
         {QStringLiteral("slider_to_first_preview_token"),
          QJsonObject{{QStringLiteral("n"), static_cast<qint64>(preview_ms_.size())},
                      {QStringLiteral("ms_p50"), quantile(preview_ms_, 0.5)},

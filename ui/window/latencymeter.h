@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <vector>
 
 #include <QApplication>
@@ -23,17 +24,20 @@ public:
     using QApplication::QApplication;
 
     struct Handler {
-        double cpu_ms = 0;
-        QString what; ///< receiver's class and the event's number
+        double cpu_ms = 0; ///< the worst one's
+        int calls = 0;
     };
     void setMeasuring(bool on) { measuring_ = on; }
-    [[nodiscard]] const Handler& worst() const { return worst_; }
+    /// Those that took longer than a frame, by the receiver's class and the event's number.
+    [[nodiscard]] const std::map<QString, Handler>& slow() const { return slow_; }
+    [[nodiscard]] double worstMs() const { return worst_ms_; }
     bool notify(QObject* receiver, QEvent* event) override;
 
 private:
     bool measuring_ = false;
     int depth_ = 0;
-    Handler worst_;
+    std::map<QString, Handler> slow_;
+    double worst_ms_ = 0;
 };
 
 /// Loads, runs, drags with mouse events, pins, reads, exports and loads again, for as long as asked; then writes what
