@@ -199,9 +199,12 @@ ConversionEstimate estimate(const fs::path& base_folder, const fs::path& out, co
         const double forward = seconds_a_token / 3 * static_cast<double>(stage.tokens);
         if (stage.name == "importance")
             stage.seconds = forward > 0 ? forward : estimateImportance(base_folder, options, progress, cancel);
-        if (stage.name == "surrogate")
-            stage.seconds = forward * (options.surrogate.sub_networks + options.surrogate.held_out +
-                                       kNetworksARound * (options.surrogate.static_rounds + 1));
+        if (stage.name == "surrogate") {
+            const int rounds = options.surrogate.static_rounds;
+            const int networks = options.surrogate.sub_networks + options.surrogate.held_out +
+                                 (rounds > 0 ? kNetworksARound * (rounds + 1) : 0);
+            stage.seconds = forward * networks;
+        }
     }
     estimate.memory_bytes = peakMemory();
     estimate.available_memory_bytes = availableMemory() + residentMemory();

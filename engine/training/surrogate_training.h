@@ -21,8 +21,9 @@ struct SurrogateOptions {
     int held_out = 50;      ///< random ones that its error is measured on
     int inner_dim = 128;
     /// The static router is refined through the surrogate so many times; what it then chooses is measured, and the
-    /// surrogate learns from that before the next time. 0: the router stays as it is.
-    int static_rounds = 3;
+    /// surrogate learns from that before the next time. 0: the router stays as it is, which measured better
+    /// (docs/method.md).
+    int static_rounds = 0;
     std::optional<LatencyTable> latency; ///< what the router's targets are shares of, as RouterOptions; none: FLOPs
     int context = 256;
 };

@@ -343,6 +343,7 @@ private slots:
         SurrogateOptions surrogate;
         surrogate.sub_networks = 80;
         surrogate.held_out = 20;
+        surrogate.static_rounds = 3;
         const StageReport report = fitSurrogate(root() / "routed", root() / "fitted", options, surrogate).orThrow();
         QCOMPARE(report.tokens, std::int64_t{8 * 32});
         const auto checkpoint = Checkpoint::open(root() / "fitted").orThrow();
