@@ -26,8 +26,8 @@ private slots:
     {
         QTest::addColumn<QString>("model");
         QTest::addColumn<QString>("type");
-        for (const char* model :
-             {"tests/data/stories260k-llama", "tests/data/stories-gpt2", "resources/models/flextron-stories"})
+        for (const char* model : {"tests/data/stories260k-llama", "tests/data/stories-gpt2",
+                                  "resources/models/flextron-stories", "resources/models/flextron-stories-gpt2"})
             for (const char* type : {"f16", "bf16", "q8"}) QTest::addRow("%s, %s", model, type) << model << type;
     }
     void trainedModelsLoseLittle()

@@ -108,10 +108,11 @@ class TestGolden final : public QObject {
     static void models()
     {
         QTest::addColumn<QString>("model");
-        for (const char* name : {"golden/gpt2", "golden/gpt2-untied-inner", "golden/llama-f16", "golden/llama-gqa-tied",
-                                 "golden/llama-mha", "golden/llama-mqa-headdim", "golden/llama-rope-linear-bias",
-                                 "golden/llama-rope-llama3", "golden/llama-sharded-bf16", "golden/mistral",
-                                 "golden/qwen2", "flextron-stories", "stories-gpt2", "stories260k-llama"})
+        for (const char* name :
+             {"golden/gpt2", "golden/gpt2-untied-inner", "golden/llama-f16", "golden/llama-gqa-tied",
+              "golden/llama-mha", "golden/llama-mqa-headdim", "golden/llama-rope-linear-bias",
+              "golden/llama-rope-llama3", "golden/llama-sharded-bf16", "golden/mistral", "golden/qwen2",
+              "flextron-stories", "flextron-stories-gpt2", "stories-gpt2", "stories260k-llama"})
             QTest::newRow(name) << name;
     }
 
