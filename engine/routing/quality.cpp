@@ -159,7 +159,7 @@ QualityStop stopOf(const QualityChoice& choice, const Pricing& pricing)
     QualityStop stop{choice.predicted_rise, choice.budget, {subnet, price.share, price.ms, price.parameters}};
     if (!choice.subnet) { // dynamic: the routers hold to what they are asked for
         stop.member.share = choice.budget;
-        if (price.ms) stop.member.predicted_ms = choice.budget * *price.ms;
+        if (price.ms) stop.member.predicted_ms = choice.budget * *price.ms + pricing.routersMs();
     }
     return stop;
 }

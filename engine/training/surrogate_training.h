@@ -29,9 +29,9 @@ struct SurrogateOptions {
 };
 
 /// Measures random sub-networks of `source` by real forward passes, fits a surrogate to their losses, refines the
-/// static router through it, and writes `out`: `source` with the surrogate beside its routers. Weights are only
-/// converted to options.dtype. `source` must have routers. The report's validation is of the refined router only, on
-/// options.validation_files or the held-out text. The metrics hold the loss and the prediction of every held-out
+/// static router through it where asked, and writes `out`: `source` with the surrogate beside its routers. Weights are
+/// only converted to options.dtype. `source` must have routers. The report's validation is of the refined router only,
+/// on options.validation_files or the held-out text. The metrics hold the loss and the prediction of every held-out
 /// sub-network.
 Result<StageReport> fitSurrogate(const std::filesystem::path& source, const std::filesystem::path& out,
                                  const TrainOptions& options, const SurrogateOptions& surrogate,

@@ -53,9 +53,9 @@ rule "Qt in the engine" lines_with '#include <(Q[A-Z]|qcustomplot)' ./engine "${
 rule "the engine looks up at the window or the programs" lines_with '#include "(ui|app)/' ./engine "${code[@]}"
 rule "the window looks up at the programs" lines_with '#include "app/' ./ui "${code[@]}"
 rule "a public header of the engine shows what lies behind it" behind_the_headers
-# JSON the programs may write themselves, the window not.
 rule "a folder of the window looks up at a later one" upwards
 rule "a source of the window outside its folders" find ./ui -maxdepth 1 -type f ! -name CMakeLists.txt
+# JSON the programs may write themselves, the window not.
 rule "the engine's insides in the window or the programs" above '#include [<"](torch|ATen|c10|sentencepiece|unicode|hwy|cuda_runtime)'
 rule "a private header of the engine in the window or the programs" above '#include "engine/[^"]*_p\.h"'
 rule "JSON in the window" lines_with '#include [<"]nlohmann' ./ui "${code[@]}"

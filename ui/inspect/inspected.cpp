@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <QCoreApplication>
+#include <QElapsedTimer>
 
 #include "ui/compare/panestate.h"
 
@@ -24,6 +25,22 @@ Inspected inspectedToken(const Comparison& comparison, const Selection& selectio
     if (state.primary >= 0 && state.primary < static_cast<int>(trace.records.size())) inspected.token = state.primary;
     inspected.layer = std::clamp(state.layer, 0, std::max(0, trace.layers - 1));
     return inspected;
+}
+
+void followInspected(const Comparison* comparison, const Selection* selection, QObject* view,
+                     const std::function<void()>& refresh)
+{
+    constexpr qint64 kIntervalMs = 150;
+    QObject::connect(selection, &Selection::changed, view, refresh);
+    QObject::connect(comparison, &Comparison::paneReset, view, [=](PaneSlot slot) {
+        if (slot == selection->state().pane) refresh();
+    });
+    QObject::connect(comparison, &Comparison::paneChanged, view, [=, since = QElapsedTimer()](PaneSlot slot) mutable {
+        if (slot != selection->state().pane) return;
+        if (comparison->pane(slot).busy() && since.isValid() && since.elapsed() < kIntervalMs) return;
+        since.start();
+        refresh();
+    });
 }
 
 bool showTokenState(StatePage* page, EngineService* service, const Comparison& comparison, const Inspected& inspected,

@@ -1,6 +1,8 @@
 // What the selection points at, and what views of one token show where there is nothing.
 #pragma once
 
+#include <functional>
+
 #include <QString>
 
 #include "ui/data/comparison.h"
@@ -22,6 +24,11 @@ struct Inspected {
     [[nodiscard]] const TokenRecord& record() const { return pane->trace.records[static_cast<std::size_t>(token)]; }
 };
 Inspected inspectedToken(const Comparison& comparison, const Selection& selection);
+
+/// Calls `refresh` whenever that may be another one, or its pane has more to say: a few times a second while tokens
+/// come, at once when a run begins or ends. `view` ends it.
+void followInspected(const Comparison* comparison, const Selection* selection, QObject* view,
+                     const std::function<void()>& refresh);
 
 /// Puts the state of the selected token's pane on the page. True when there is a token to show. `empty` says what the
 /// panel would tell of a token.

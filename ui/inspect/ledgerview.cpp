@@ -93,17 +93,7 @@ LedgerView::LedgerView(EngineService* service, Comparison* comparison, Selection
     layout->addWidget(page_);
     connect(service_, &EngineService::modelLoaded, this, &LedgerView::setModel);
     connect(service_, &EngineService::modelChanged, this, &LedgerView::setModel);
-    for (const auto signal : {&Comparison::paneReset, &Comparison::paneChanged}) {
-        connect(comparison_, signal, this, [this](PaneSlot slot) {
-            if (slot != selection_->state().pane) return;
-            // Sums over all tokens: a few times a second are enough while they come.
-            constexpr qint64 kIntervalMs = 150;
-            if (comparison_->pane(slot).busy() && refreshed_.isValid() && refreshed_.elapsed() < kIntervalMs) return;
-            refreshed_.start();
-            refresh();
-        });
-    }
-    connect(selection_, &Selection::changed, this, &LedgerView::refresh);
+    followInspected(comparison_, selection_, this, [this] { refresh(); });
     updateColors();
     refresh();
 }

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include <QAbstractTableModel>
-#include <QElapsedTimer>
 #include <QLabel>
 #include <QTableView>
 #include <QWidget>
@@ -65,7 +64,6 @@ private:
     QAction* run_action_;
     std::unique_ptr<LayerCosts> costs_;
     BudgetLedger ledger_;
-    QElapsedTimer refreshed_;
     StatePage* page_ = nullptr;
     QLabel* summary_ = nullptr;
     QCustomPlot* plot_ = nullptr;

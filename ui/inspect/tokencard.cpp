@@ -33,12 +33,7 @@ TokenCard::TokenCard(EngineService* service, Comparison* comparison, Selection* 
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-    for (const auto signal : {&Comparison::paneReset, &Comparison::paneChanged}) {
-        connect(comparison_, signal, this, [this](PaneSlot slot) {
-            if (slot == selection_->state().pane) refresh();
-        });
-    }
-    connect(selection_, &Selection::changed, this, &TokenCard::refresh);
+    followInspected(comparison_, selection_, this, [this] { refresh(); });
     connect(baseline_, &Baseline::changed, this, &TokenCard::refresh);
     connect(service_, &EngineService::modelLoaded, this, &TokenCard::refresh);
     refresh();

@@ -26,12 +26,7 @@ WhyView::WhyView(EngineService* service, Comparison* comparison, Selection* sele
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-    for (const auto signal : {&Comparison::paneReset, &Comparison::paneChanged}) {
-        connect(comparison_, signal, this, [this](PaneSlot slot) {
-            if (slot == selection_->state().pane) refresh();
-        });
-    }
-    connect(selection_, &Selection::changed, this, &WhyView::refresh);
+    followInspected(comparison_, selection_, this, [this] { refresh(); });
     connect(service_, &EngineService::modelLoaded, this, &WhyView::refresh);
     refresh();
 }

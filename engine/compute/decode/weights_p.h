@@ -2,9 +2,8 @@
 // direction, and what it leaves out is never touched.
 //
 //   queries:     [heads][panels of a head][d inputs]
-//   K/V:         [groups]: [panels of a head][d inputs] of K, then of V: the K/V rule "all" reads them whatever the
-//   number
-//                of heads
+//   K/V:         [groups]: [panels of a head][d inputs] of K, then of V
+//                (in a stream of their own: the K/V rule "all" reads them whatever the number of heads)
 //   output:      [panels of d][groups][heads of a group * dh inputs]
 //   MLP block b: 32 neurons: gate [d inputs], up [d inputs]
 //   down:        [panels of d][blocks][32 inputs]
