@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/base/files.h"
+#include "engine/base/folder_lock_p.h"
 #include "engine/base/system.h"
 #include "engine/training/sorting_p.h"
 #include "engine/training/validation_p.h"
@@ -149,6 +150,7 @@ ConversionReport convert(const fs::path& base_folder, const fs::path& out, const
         return report;
     }
     fs::create_directories(work);
+    const FolderLock lock(work);
     if (measured || permuted || !options.choices.mlp_int_list.empty() || !options.choices.head_int_list.empty()) {
         current = work / "sorted";
         if (!fs::exists(current, ignored))

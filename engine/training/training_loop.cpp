@@ -116,6 +116,7 @@ void TrainingLoop::openData(const std::string& stage)
 void TrainingLoop::start(StageWork& stage, AdamW& optimizer)
 {
     fs::create_directories(job_folder_);
+    lock_ = FolderLock(job_folder_);
     std::error_code ignored;
     if (!fs::exists(stateFile(), ignored)) {
         dropLaterMetrics(); // of a run that was killed before its first saved state

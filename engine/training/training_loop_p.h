@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/cancellation.h"
+#include "engine/base/folder_lock_p.h"
 #include "engine/base/json_p.h"
 #include "engine/base/progress.h"
 #include "engine/training/optimizer_p.h"
@@ -87,6 +88,7 @@ private:
     TrainOptions options_;
     at::Device place_; ///< of batches and validation texts
     std::filesystem::path job_folder_;
+    FolderLock lock_; ///< of it, from the first step on
     std::shared_ptr<const Tokenizer> tokenizer_;
     ProgressFn progress_;
     CancelToken cancel_;

@@ -13,6 +13,7 @@
 #include "engine/base/files.h"
 #include "engine/model/safetensors.h"
 #include "engine/training/trainer.h"
+#include "engine/training/training_loop_p.h"
 #include "tiny.h"
 
 using namespace flextron;
@@ -168,6 +169,23 @@ private slots:
         options.batch = 4;
         train(pathOf(folder), options).orThrow();
         QVERIFY(bytes(pathOf(folder) / "out/model.safetensors") == bytes(pathOf(whole) / "out/model.safetensors"));
+    }
+
+    void oneProgramAtATimeWorksOnAJob()
+    {
+        const QTemporaryDir folder;
+        const TrainOptions options = tinyOptions(pathOf(folder));
+        const std::filesystem::path job = jobFolderFor(options, pathOf(folder) / "out");
+        std::filesystem::create_directories(job);
+        {
+            const FolderLock held(job);
+            const auto second = train(pathOf(folder), options);
+            QCOMPARE(second.error().code, ErrorCode::InvalidArgument);
+            QVERIFY2(second.error().message.find("another program is at work") != std::string::npos,
+                     second.error().message.c_str());
+            QVERIFY(std::filesystem::is_empty(job)); // it left everything alone
+        }
+        train(pathOf(folder), options).orThrow();
     }
 
     void aLossThatIsNoNumberStopsWithTheLastGoodState()
