@@ -60,17 +60,31 @@ public:
         asm volatile("st.release.sys.u32 [%0], %1;" ::"l"(address), "r"(value) : "memory");
     }
     __device__ float fresh(const float* address) { return __ldcg(address); }
+    __device__ void prefetch(const void* address) { asm volatile("prefetch.global.L2 [%0];" ::"l"(address)); }
+    __device__ void await()
+    {
+#if __CUDA_ARCH__ >= 900
+        cudaGridDependencySynchronize();
+#endif
+    }
 
 private:
     void* shared_;
 };
 
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads) runKernel(const typename Kernel::Arguments arguments)
+__global__ void __launch_bounds__(Kernel::kThreads, Kernel::kResident)
+    runKernel(const typename Kernel::Arguments arguments)
 {
     extern __shared__ uint4 shared[];
     DeviceExecution execution(shared);
+#if __CUDA_ARCH__ >= 900
+    cudaTriggerProgrammaticLaunchCompletion(); // the next kernel's blocks may begin as soon as all of this one's have
+#endif
     Kernel::run(execution, arguments);
+    // A kernel has ended only when those before it have; for that it is enough that one block waits. The others that
+    // have nothing to do make room.
+    if (blockIdx.x == 0 && blockIdx.y == 0) execution.await();
 }
 
 class CudaDevice final {
@@ -105,6 +119,9 @@ public:
         check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a CUDA stream");
         check(cudaDeviceGetAttribute(&most_shared_, cudaDevAttrMaxSharedMemoryPerBlockOptin, index),
               "asking for a GPU's shared memory");
+        int major = 0;
+        check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "asking for a GPU's kind");
+        overlaps_ = major >= 9;
     }
     ~CudaDevice() { cudaStreamDestroy(stream_); }
     CudaDevice(const CudaDevice&) = delete;
@@ -149,6 +166,7 @@ public:
     void copy(void* to, const void* from, std::size_t bytes) { move(to, from, bytes, cudaMemcpyDeviceToDevice); }
     void clear(void* memory, std::size_t bytes)
     {
+        after_kernel_ = false;
         check(cudaMemsetAsync(memory, 0, bytes, stream_), "clearing GPU memory");
     }
     void wait()
@@ -168,9 +186,18 @@ public:
                                        static_cast<int>(shared_bytes)),
                   "asking for more shared memory");
         }
-        const dim3 blocks(static_cast<unsigned>(blocks_x), static_cast<unsigned>(blocks_y));
-        runKernel<Kernel><<<blocks, Kernel::kThreads, shared_bytes, stream_>>>(arguments);
-        check(cudaGetLastError(), "starting a kernel");
+        cudaLaunchAttribute overlap{};
+        overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        overlap.val.programmaticStreamSerializationAllowed = 1;
+        cudaLaunchConfig_t config{};
+        config.gridDim = dim3(static_cast<unsigned>(blocks_x), static_cast<unsigned>(blocks_y));
+        config.blockDim = dim3(Kernel::kThreads);
+        config.dynamicSmemBytes = shared_bytes;
+        config.stream = stream_;
+        config.attrs = &overlap;
+        config.numAttrs = overlaps_ && after_kernel_ ? 1 : 0;
+        check(cudaLaunchKernelEx(&config, runKernel<Kernel>, arguments), "starting a kernel");
+        after_kernel_ = true;
         if (!capturing_) ++use_.launches;
     }
 
@@ -226,12 +253,15 @@ public:
 private:
     void move(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind)
     {
+        after_kernel_ = false;
         check(cudaMemcpyAsync(to, from, bytes, kind, stream_), "moving memory to or from the GPU");
     }
 
     int index_;
     int most_shared_ = 0;
     cudaStream_t stream_ = nullptr;
+    bool overlaps_ = false;     ///< kernels may begin before the last one has ended (compute capability 9.0)
+    bool after_kernel_ = false; ///< the last thing in the stream is a kernel of ours
     bool capturing_ = false;
     FlextronCudaUse use_{};
 };

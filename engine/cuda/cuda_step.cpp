@@ -39,7 +39,9 @@ CudaCache::CudaCache(std::shared_ptr<const CudaModel> model, const ModelConfig& 
     const std::int64_t positions = (capacity + kChunk - 1) / kChunk * kChunk;
     for (const int count : heads_) {
         groups.push_back(count / config.headsPerGroup());
-        bytes_ += 2 * groups.back() * positions * config.head_dim * static_cast<std::int64_t>(sizeof(float));
+        const std::int64_t value_stride = (config.head_dim + 3) / 4 * 4;
+        bytes_ += groups.back() * positions * (config.head_dim + value_stride) *
+                  static_cast<std::int64_t>(sizeof(float));
     }
     model_->call(model_->plugin().create_cache, capacity, groups.data(), &handle_);
 }

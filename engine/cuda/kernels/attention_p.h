@@ -12,8 +12,11 @@
 namespace flextron::cuda {
 
 struct Attention {
-    static constexpr int kThreads = 128;
+    static constexpr int kThreads = 128, kResident = 1;
     static constexpr int kWarps = kThreads / kWarp;
+    static constexpr int kKeyQuads = kKeyChunk / 4;         ///< a thread scores four keys,
+    static constexpr int kKeySlices = kThreads / kKeyQuads; ///< over every so manyth element
+    static constexpr int kHeadsAtOnce = 4;                  ///< that share what is loaded of keys and values
     struct Arguments {
         ModelShape shape;
         LayerView layer;
@@ -32,10 +35,13 @@ struct Attention {
         {
             return first_chunk + (share - first_chunk % kKeySplits + kKeySplits) % kKeySplits;
         }
+        /// The n-th share that has a chunk.
+        FLEXTRON_HD int shareOf(int n) const { return (first_chunk + n) % kKeySplits; }
     };
 
-    /// Shared memory, each [heads of a group] times what the name says.
+    /// Shared memory, after `partial` each [heads of a group] times what the name says.
     struct Scratch {
+        float* partial; ///< sums of a few threads each, [slice][kHeadsAtOnce][keys or elements]
         float* queries; ///< dh
         float* sums;    ///< dh
         float* scores;  ///< kKeyChunk
@@ -44,16 +50,24 @@ struct Attention {
         float* fade;    ///< 1: what earlier sums count after the newest chunk
         bool* last;     ///< of the block
     };
+    /// A thread's four elements of a value; so many threads share the keys of a chunk.
+    FLEXTRON_HD static int quads(const ModelShape& shape) { return shape.head_stride / 4; }
+    FLEXTRON_HD static int valueSlices(const ModelShape& shape) { return larger(1, kThreads / quads(shape)); }
+    FLEXTRON_HD static int scratchFloats(const ModelShape& shape)
+    {
+        return kHeadsAtOnce * larger(kKeySlices * kKeyChunk, valueSlices(shape) * shape.head_stride);
+    }
     FLEXTRON_HD static std::size_t sharedBytes(const ModelShape& shape)
     {
-        const int floats = shape.heads_per_group * (2 * shape.head_dim + kKeyChunk + 3);
+        const int floats = scratchFloats(shape) + shape.heads_per_group * (2 * shape.head_dim + kKeyChunk + 3);
         return static_cast<std::size_t>(floats) * sizeof(float) + 16;
     }
     FLEXTRON_HD static Scratch scratchOf(void* shared, const ModelShape& shape)
     {
         const int heads = shape.heads_per_group;
         Scratch s{};
-        s.queries = static_cast<float*>(shared);
+        s.partial = static_cast<float*>(shared);
+        s.queries = s.partial + scratchFloats(shape);
         s.sums = s.queries + heads * shape.head_dim;
         s.scores = s.sums + heads * shape.head_dim;
         s.most = s.scores + heads * kKeyChunk;
@@ -74,6 +88,8 @@ struct Attention {
         task.group = exec.blockY() % a.layer.groups;
         task.split = exec.blockX();
         if (task.row >= a.step.counts[kRowCount]) return;
+        const CacheLayer cache = a.step.rows[task.row].cache->layers[a.index];
+        exec.await();
         const int heads = a.step.widths[widthIndex(a.step, a.index, 0, task.row)];
         if (task.group * a.shape.heads_per_group >= heads) return;
         task.last_key = a.step.rows[task.row].position;
@@ -84,7 +100,7 @@ struct Attention {
         if (task.firstChunkOf(task.split) > task.last_chunk) return;
 
         const Scratch s = scratchOf(exec.shared(), a.shape);
-        attend(exec, a, task, s);
+        attend(exec, a, task, cache, s);
         if (task.shares == 1) {
             exec.each([&](int thread) {
                 for (int i = thread; i < a.shape.heads_per_group * a.shape.head_dim; i += kThreads)
@@ -109,11 +125,12 @@ struct Attention {
     }
 
     template <class Exec>
-    static FLEXTRON_KERNEL void attend(Exec& exec, const Arguments& a, const Task& task, const Scratch& s)
+    static FLEXTRON_KERNEL void attend(Exec& exec, const Arguments& a, const Task& task, const CacheLayer& cache,
+                                       const Scratch& s)
     {
-        const int heads = a.shape.heads_per_group, dh = a.shape.head_dim;
-        const CacheLayer& cache = a.step.rows[task.row].cache->layers[a.index];
-        const std::int64_t begin = static_cast<std::int64_t>(task.group) * dh * cache.padded;
+        const int heads = a.shape.heads_per_group, dh = a.shape.head_dim, stride = a.shape.head_stride;
+        const float* all_keys = cache.keys + static_cast<std::int64_t>(task.group) * dh * cache.padded;
+        const float* all_values = cache.values + static_cast<std::int64_t>(task.group) * stride * cache.padded;
         const float* queries = a.step.queries + (outputOf(a, task) - a.step.outputs);
         exec.each([&](int thread) {
             for (int i = thread; i < heads * dh; i += kThreads) {
@@ -128,28 +145,83 @@ struct Attention {
         for (int chunk = task.firstChunkOf(task.split); chunk <= task.last_chunk; chunk += kKeySplits) {
             const int from = larger(0, task.first_key - chunk * kKeyChunk);
             const int to = smaller(kKeyChunk, task.last_key + 1 - chunk * kKeyChunk);
-            const float* keys = cache.keys + begin + static_cast<std::int64_t>(chunk) * dh * kKeyChunk;
-            const float* values = cache.values + begin + static_cast<std::int64_t>(chunk) * kKeyChunk * dh;
-            exec.each([&](int thread) {
-                for (int p = thread; p < heads * kKeyChunk; p += kThreads) {
-                    const int key = p % kKeyChunk;
-                    const float* query = s.queries + p / kKeyChunk * dh;
-                    float sum = 0;
-                    if (key >= from && key < to)
-                        for (int i = 0; i < dh; ++i) sum = multiplyAdd(query[i], keys[i * kKeyChunk + key], sum);
-                    s.scores[p] = key >= from && key < to ? sum * a.scale : -INFINITY;
-                }
-            });
+            const float* keys = all_keys + static_cast<std::int64_t>(chunk) * dh * kKeyChunk;
+            const float* values = all_values + static_cast<std::int64_t>(chunk) * kKeyChunk * stride;
+            for (int first = 0; first < heads; first += kHeadsAtOnce)
+                score(exec, a, s, keys, first, smaller(kHeadsAtOnce, heads - first), from, to);
             takeIn(exec, heads, s);
-            exec.each([&](int thread) {
-                for (int p = thread; p < heads * dh; p += kThreads) {
-                    const float* shares = s.scores + p / dh * kKeyChunk;
-                    float sum = s.sums[p] * s.fade[p / dh];
-                    for (int key = from; key < to; ++key)
-                        sum = multiplyAdd(shares[key], values[static_cast<std::int64_t>(key) * dh + p % dh], sum);
-                    s.sums[p] = sum;
-                }
-            });
+            for (int first = 0; first < heads; first += kHeadsAtOnce)
+                addValues(exec, a, s, values, first, smaller(kHeadsAtOnce, heads - first), from, to);
+        }
+    }
+
+    /// s.scores of `count` heads from `first` on with the keys of a chunk, -inf outside [from, to).
+    template <class Exec>
+    static FLEXTRON_KERNEL void score(Exec& exec, const Arguments& a, const Scratch& s, const float* keys, int first,
+                                      int count, int from, int to)
+    {
+        const int dh = a.shape.head_dim;
+        exec.each([&](int thread) {
+            const int key = thread % kKeyQuads * 4, slice = thread / kKeyQuads;
+            Floats<4> sums[kHeadsAtOnce] = {};
+            FLEXTRON_UNROLL_BY_8
+            for (int i = slice; i < dh; i += kKeySlices)
+                addProducts(sums, s.queries + first * dh + i, dh, count, loadFour(keys + i * kKeyChunk + key));
+            FLEXTRON_UNROLL
+            for (int h = 0; h < kHeadsAtOnce; ++h)
+                storeFour(s.partial + (slice * kHeadsAtOnce + h) * kKeyChunk + key, sums[h]);
+        });
+        exec.each([&](int thread) {
+            for (int p = thread; p < count * kKeyChunk; p += kThreads) {
+                float sum = 0;
+                FLEXTRON_UNROLL
+                for (int slice = 0; slice < kKeySlices; ++slice) sum += s.partial[slice * kHeadsAtOnce * kKeyChunk + p];
+                const int key = p % kKeyChunk;
+                s.scores[first * kKeyChunk + p] = key >= from && key < to ? sum * a.scale : -INFINITY;
+            }
+        });
+    }
+
+    /// Fades s.sums of `count` heads and adds the chunk's values, weighted by s.scores.
+    template <class Exec>
+    static FLEXTRON_KERNEL void addValues(Exec& exec, const Arguments& a, const Scratch& s, const float* values,
+                                          int first, int count, int from, int to)
+    {
+        const int dh = a.shape.head_dim, stride = a.shape.head_stride, slices = valueSlices(a.shape);
+        exec.each([&](int thread) {
+            for (int item = thread; item < quads(a.shape) * slices; item += kThreads) {
+                const int element = item % quads(a.shape) * 4, slice = item / quads(a.shape);
+                Floats<4> sums[kHeadsAtOnce] = {};
+                FLEXTRON_UNROLL_BY_8
+                for (int key = from + slice; key < to; key += slices)
+                    addProducts(sums, s.scores + first * kKeyChunk + key, kKeyChunk, count,
+                                loadFour(values + static_cast<std::int64_t>(key) * stride + element));
+                FLEXTRON_UNROLL
+                for (int h = 0; h < kHeadsAtOnce; ++h)
+                    storeFour(s.partial + (slice * kHeadsAtOnce + h) * stride + element, sums[h]);
+            }
+        });
+        exec.each([&](int thread) {
+            for (int p = thread; p < count * dh; p += kThreads) {
+                const int h = p / dh;
+                float sum = s.sums[first * dh + p] * s.fade[first + h];
+                for (int slice = 0; slice < slices; ++slice)
+                    sum += s.partial[(slice * kHeadsAtOnce + h) * stride + p % dh];
+                s.sums[first * dh + p] = sum;
+            }
+        });
+    }
+
+    /// sums[h] += factors[h * apart] * four, for `count` heads.
+    FLEXTRON_HD static void addProducts(Floats<4> (&sums)[kHeadsAtOnce], const float* factors, int apart, int count,
+                                        const Floats<4>& four)
+    {
+        FLEXTRON_UNROLL
+        for (int h = 0; h < kHeadsAtOnce; ++h) {
+            if (h >= count) continue;
+            const float factor = factors[h * apart];
+            FLEXTRON_UNROLL
+            for (int k = 0; k < 4; ++k) sums[h].of[k] = multiplyAdd(factor, four.of[k], sums[h].of[k]);
         }
     }
 
@@ -218,14 +290,13 @@ struct Attention {
         exec.each([&](int thread) {
             for (int p = thread; p < heads * dh; p += kThreads) {
                 const int most_at = heads * dh + p / dh, total_at = most_at + heads;
-                float most = -INFINITY;
-                for (int share = 0; share < kKeySplits; ++share)
-                    if (task.firstChunkOf(share) <= task.last_chunk)
-                        most = larger(most, exec.fresh(partialOf(a, task, share) + most_at));
-                float sum = 0, total = 0;
-                for (int share = 0; share < kKeySplits; ++share) {
-                    if (task.firstChunkOf(share) > task.last_chunk) continue;
-                    const float* from = partialOf(a, task, share);
+                float most = -INFINITY, sum = 0, total = 0;
+                FLEXTRON_UNROLL_BY_8
+                for (int n = 0; n < task.shares; ++n)
+                    most = larger(most, exec.fresh(partialOf(a, task, task.shareOf(n)) + most_at));
+                FLEXTRON_UNROLL_BY_8
+                for (int n = 0; n < task.shares; ++n) {
+                    const float* from = partialOf(a, task, task.shareOf(n));
                     const float counts = expf(exec.fresh(from + most_at) - most);
                     sum += exec.fresh(from + p) * counts;
                     total += exec.fresh(from + total_at) * counts;

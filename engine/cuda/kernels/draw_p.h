@@ -12,7 +12,7 @@
 namespace flextron::cuda {
 
 struct DrawTokens {
-    static constexpr int kThreads = 512;
+    static constexpr int kThreads = 512, kResident = 1;
     struct Arguments {
         std::int32_t vocab = 0;
         StepView step;
@@ -47,6 +47,7 @@ struct DrawTokens {
     {
         const int index = exec.blockX();
         if (index >= a.step.counts[kDrawCount]) return;
+        exec.await();
         auto& s = *reinterpret_cast<Shared*>(exec.shared());
         FlextronCudaDrawn& output = a.step.drawn[index];
         Task task;
@@ -103,6 +104,7 @@ struct DrawTokens {
     {
         exec.each([&](int thread) {
             double sum = 0;
+            FLEXTRON_UNROLL_BY_8
             for (int i = thread; i < count; i += kThreads) sum += value(i);
             s.sums[thread] = sum;
         });
@@ -130,6 +132,7 @@ struct DrawTokens {
     FLEXTRON_HD static std::uint64_t largestOfThread(int thread, int count, std::uint64_t below, Key key)
     {
         std::uint64_t most = 0;
+        FLEXTRON_UNROLL_BY_8
         for (int i = thread; i < count; i += kThreads) {
             const std::uint64_t found = key(i);
             if (found < below) most = larger(most, found);

@@ -7,7 +7,7 @@ namespace flextron::cuda {
 
 /// x of every row, the angles of its position, and its id into the cache's text. A block for each row.
 template <class Weight> struct EmbedRows {
-    static constexpr int kThreads = 256;
+    static constexpr int kThreads = 256, kResident = 1;
     struct Arguments {
         ModelView model;
         StepView step;
@@ -17,12 +17,13 @@ template <class Weight> struct EmbedRows {
     {
         const int row = exec.blockX();
         if (row >= a.step.counts[kRowCount]) return;
+        exec.await();
         const RowInput& input = a.step.rows[row];
         const std::int64_t stride = a.model.shape.hidden_stride;
         const auto* embedding = static_cast<const Weight*>(a.model.embedding) + input.id * stride;
         const auto* positions = static_cast<const Weight*>(a.model.positions);
         exec.each([&](int thread) {
-            float* x = a.step.x + static_cast<std::int64_t>(row) * a.model.shape.hidden;
+            float* x = a.step.x + static_cast<std::int64_t>(row) * a.model.shape.hidden_stride;
             for (int i = thread; i < a.model.shape.hidden; i += kThreads)
                 x[i] = widen(embedding[i]) + (positions ? widen(positions[input.position * stride + i]) : 0.0f);
             const int half = a.model.shape.head_dim / 2;
@@ -41,13 +42,25 @@ template <class Weight> struct EmbedRows {
 
 /// Logits of the rows that want them. blockY is the tile of logit rows.
 template <class Weight> struct Logits {
-    static constexpr int kThreads = kProjectionThreads;
+    static constexpr int kThreads = kProjectionThreads, kResident = kProjectionResident;
     struct Arguments {
         ModelView model;
         StepView step;
     };
 
     FLEXTRON_HD static int units(const ModelShape& shape) { return dividedUp(shape.vocab, 2); }
+    template <class Exec> static FLEXTRON_KERNEL int firstOutput(const Exec& exec, int warp)
+    {
+        return (exec.blockX() * kProjectionWarps + warp) * 2;
+    }
+    template <class Exec>
+    static FLEXTRON_KERNEL WeightPair<Weight> pairOf(const Exec& exec, const ModelView& model, int warp)
+    {
+        const std::int64_t output = firstOutput(exec, warp), stride = model.shape.hidden_stride;
+        if (output >= model.shape.vocab) return {};
+        const auto* weights = static_cast<const Weight*>(model.head);
+        return {weights + output * stride, weights + smaller<std::int64_t>(output + 1, model.shape.vocab - 1) * stride};
+    }
 
     template <class Exec> static FLEXTRON_KERNEL void run(Exec& exec, const Arguments& a)
     {
@@ -63,24 +76,18 @@ template <class Weight> struct Logits {
         auto& shared = *reinterpret_cast<ProjectionShared*>(exec.shared());
         const ModelShape& shape = a.model.shape;
         const auto x = [&](int r) {
-            return a.step.x + static_cast<std::int64_t>(a.step.logit_rows[first + r]) * shape.hidden;
+            return a.step.x + static_cast<std::int64_t>(a.step.logit_rows[first + r]) * shape.hidden_stride;
         };
-        const auto outputOf = [&](int warp) { return (exec.blockX() * kProjectionWarps + warp) * 2; };
-        rowStatistics<kRows>(exec, shared, shape, rows, x);
         typename Exec::template PerThread<PairSums<kRows>> sums(exec);
         project<kRows, Weight>(
-            exec, shared, sums, rows, shape.hidden,
-            [&](int r, int i) { return normalised(a.model.final_norm, shared.statistics[r], x(r)[i], i); },
-            [&](int warp) {
-                const std::int64_t output = outputOf(warp);
-                if (output >= shape.vocab) return WeightPair<Weight>{};
-                const std::int64_t second = smaller<std::int64_t>(output + 1, shape.vocab - 1);
-                const auto* weights = static_cast<const Weight*>(a.model.head);
-                return WeightPair<Weight>{weights + output * shape.hidden_stride,
-                                          weights + second * shape.hidden_stride};
-            });
+            exec, shared, sums, rows, shape.hidden, [&](int warp) { return pairOf(exec, a.model, warp); },
+            [&] {
+                exec.await();
+                rowStatistics<kRows>(exec, shared, shape, rows, x);
+            },
+            [&](int r, int i) { return normalised(a.model.final_norm, shared.statistics[r], x(r), i, shape.hidden); });
         exec.each([&](int thread) {
-            const int r = thread % kWarp, output = outputOf(thread / kWarp);
+            const int r = thread % kWarp, output = firstOutput(exec, thread / kWarp);
             if (r >= rows) return;
             float* logits = a.step.logits + static_cast<std::int64_t>(first + r) * shape.vocab;
             if (output < shape.vocab) logits[output] = sumOf<kRows>(sums[thread], 0, r);
@@ -92,7 +99,7 @@ template <class Weight> struct Logits {
 /// Puts the results of a step into its slot of the ring in the host's memory, then the step's number, which the host
 /// waits for. One block.
 struct Publish {
-    static constexpr int kThreads = 256;
+    static constexpr int kThreads = 256, kResident = 1;
     struct Arguments {
         StepView step;
         std::uint32_t* ring = nullptr; ///< [slots][slot_words], in the host's memory
@@ -119,6 +126,7 @@ struct Publish {
 
     template <class Exec> static FLEXTRON_KERNEL void run(Exec& exec, const Arguments& a)
     {
+        exec.await();
         const auto sequence = static_cast<std::uint32_t>(a.step.counts[kSequence]);
         std::uint32_t* to = a.ring +
                             static_cast<std::int64_t>(sequence % static_cast<std::uint32_t>(a.slots)) * a.slot_words;

@@ -1,7 +1,7 @@
 // The kernels of a layer that read weights: Q, K and V; the projection of the heads' outputs; up and gate; down.
 //
 // A block computes the norms of its rows itself: that costs a few reads from the cache and saves a launch. blockY is
-// the tile of kTileRows rows.
+// the tile of kTileRows rows. Widths that are given stand in the step's input, those of routers only after await().
 #pragma once
 
 #include "engine/cuda/kernels/projection_p.h"
@@ -37,13 +37,14 @@ struct LayerArguments {
     ModelShape shape;
     LayerView layer;
     StepView step;
-    std::int32_t index = 0; ///< of the layer
+    std::int32_t index = 0;  ///< of the layer
+    std::int32_t routed = 0; ///< widths are those of a kernel of this step
 };
 
 /// Q of every row at its width, rotated, into step.queries; K and V of every group that the row's cache keeps, rotated,
 /// into the cache. A warp has elements i and i + dh/2 of a head, which rotate together.
 template <class Weight> struct QueriesKeysValues {
-    static constexpr int kThreads = kProjectionThreads;
+    static constexpr int kThreads = kProjectionThreads, kResident = kProjectionResident;
     using Arguments = LayerArguments;
 
     struct Unit {
@@ -71,42 +72,66 @@ template <class Weight> struct QueriesKeysValues {
         return a.step.rows[row].cache->layers[a.index].groups;
     }
 
-    template <class Exec> static FLEXTRON_KERNEL void run(Exec& exec, const Arguments& a)
-    {
-        const RowTile tile = tileOf(exec, a.step.counts[kRowCount]);
+    /// What the rows of a tile want of the matrices.
+    struct Wanted {
         int heads = 0, groups = 0;
-        for (int r = 0; r < tile.rows; ++r) {
-            heads = larger(heads, a.step.widths[widthIndex(a.step, a.index, 0, tile.first + r)]);
-            groups = larger(groups, groupsKept(a, tile.first + r));
-        }
-        const int first_unit = exec.blockX() * kProjectionWarps;
-        const auto wanted = [&](int warp) {
-            const Unit unit = unitOf(a, first_unit + warp);
+        FLEXTRON_HD bool operator()(const Unit& unit) const
+        {
             return unit.part == 0 ? unit.head < heads : unit.part < 3 && unit.head < groups;
-        };
-        bool any = false;
-        for (int warp = 0; warp < kProjectionWarps; ++warp) any = any || wanted(warp);
-        if (!any) return;
-        withRows(tile.rows, [&](auto rows) { runRows<decltype(rows)::value>(exec, a, tile, first_unit, wanted); });
+        }
+    };
+    FLEXTRON_HD static Wanted wantedBy(const Arguments& a, const RowTile& tile)
+    {
+        Wanted wanted;
+        for (int r = 0; r < tile.rows; ++r) {
+            wanted.heads = larger(wanted.heads, a.step.widths[widthIndex(a.step, a.index, 0, tile.first + r)]);
+            wanted.groups = larger(wanted.groups, groupsKept(a, tile.first + r));
+        }
+        return wanted;
+    }
+    template <class Exec> static FLEXTRON_KERNEL Unit unitOfWarp(const Exec& exec, const Arguments& a, int warp)
+    {
+        return unitOf(a, exec.blockX() * kProjectionWarps + warp);
+    }
+    template <class Exec>
+    static FLEXTRON_KERNEL WeightPair<Weight> pairOf(const Exec& exec, const Arguments& a, const Wanted& wanted,
+                                                     int warp)
+    {
+        const Unit unit = unitOfWarp(exec, a, warp);
+        return wanted(unit) ? weightsOf(a, unit) : WeightPair<Weight>{};
     }
 
-    template <int kRows, class Exec, class Wanted>
-    static FLEXTRON_KERNEL void runRows(Exec& exec, const Arguments& a, const RowTile& tile, int first_unit,
-                                        Wanted wanted)
+    template <class Exec> static FLEXTRON_KERNEL void run(Exec& exec, const Arguments& a)
+    {
+        if (a.routed) exec.await();
+        const RowTile tile = tileOf(exec, a.step.counts[kRowCount]);
+        const Wanted wanted = wantedBy(a, tile);
+        bool any = false;
+        for (int warp = 0; warp < kProjectionWarps; ++warp) any = any || wanted(unitOfWarp(exec, a, warp));
+        if (!any) return;
+        withRows(tile.rows, [&](auto rows) { runRows<decltype(rows)::value>(exec, a, tile, wanted); });
+    }
+
+    template <int kRows, class Exec>
+    static FLEXTRON_KERNEL void runRows(Exec& exec, const Arguments& a, const RowTile& tile, const Wanted& wanted)
     {
         auto& shared = *reinterpret_cast<ProjectionShared*>(exec.shared());
-        const auto x = [&](int r) { return rowOf(a.step.x, a.shape.hidden, tile.first + r); };
-        rowStatistics<kRows>(exec, shared, a.shape, tile.rows, x);
+        const auto x = [&](int r) { return rowOf(a.step.x, a.shape.hidden_stride, tile.first + r); };
         typename Exec::template PerThread<PairSums<kRows>> sums(exec);
         project<kRows, Weight>(
-            exec, shared, sums, tile.rows, a.shape.hidden,
-            [&](int r, int i) { return normalised(a.layer.attention_norm, shared.statistics[r], x(r)[i], i); },
-            [&](int warp) { return wanted(warp) ? weightsOf(a, unitOf(a, first_unit + warp)) : WeightPair<Weight>{}; });
+            exec, shared, sums, tile.rows, a.shape.hidden, [&](int warp) { return pairOf(exec, a, wanted, warp); },
+            [&] {
+                exec.await();
+                rowStatistics<kRows>(exec, shared, a.shape, tile.rows, x);
+            },
+            [&](int r, int i) {
+                return normalised(a.layer.attention_norm, shared.statistics[r], x(r), i, a.shape.hidden);
+            });
         exec.each([&](int thread) {
-            const int warp = thread / kWarp, r = thread % kWarp;
-            if (r >= tile.rows || !wanted(warp)) return;
-            store(a, unitOf(a, first_unit + warp), tile.first + r, sumOf<kRows>(sums[thread], 0, r),
-                  sumOf<kRows>(sums[thread], 1, r));
+            const Unit unit = unitOfWarp(exec, a, thread / kWarp);
+            const int r = thread % kWarp;
+            if (r >= tile.rows || !wanted(unit)) return;
+            store(a, unit, tile.first + r, sumOf<kRows>(sums[thread], 0, r), sumOf<kRows>(sums[thread], 1, r));
         });
     }
 
@@ -154,7 +179,8 @@ template <class Weight> struct QueriesKeysValues {
                  input.position % kKeyChunk;
             apart = static_cast<std::int64_t>(half) * kKeyChunk;
         } else {
-            to = cache.values + begin * cache.padded + static_cast<std::int64_t>(input.position) * dh + unit.element;
+            const std::int64_t position = std::int64_t{unit.head} * cache.padded + input.position;
+            to = cache.values + position * a.shape.head_stride + unit.element;
         }
         to[0] = first;
         if (both) to[apart] = second;
@@ -164,7 +190,7 @@ template <class Weight> struct QueriesKeysValues {
 /// A projection back to the residual stream, added to it: of the heads' outputs (kBlock 0) or of the MLP's activations
 /// (kBlock 1). A row of width 0 adds nothing, neither the bias.
 template <class Weight, int kBlock> struct BackProjection {
-    static constexpr int kThreads = kProjectionThreads;
+    static constexpr int kThreads = kProjectionThreads, kResident = kProjectionResident;
     using Arguments = LayerArguments;
 
     FLEXTRON_HD static int units(const ModelShape& shape) { return dividedUp(shape.hidden, 2); }
@@ -172,9 +198,23 @@ template <class Weight, int kBlock> struct BackProjection {
     {
         return kBlock == 0 ? width * a.shape.head_dim : width;
     }
+    template <class Exec> static FLEXTRON_KERNEL int firstOutput(const Exec& exec, int warp)
+    {
+        return (exec.blockX() * kProjectionWarps + warp) * 2;
+    }
+    template <class Exec>
+    static FLEXTRON_KERNEL WeightPair<Weight> pairOf(const Exec& exec, const Arguments& a, int warp)
+    {
+        const std::int64_t output = firstOutput(exec, warp),
+                           stride = kBlock == 0 ? a.layer.output_stride : a.layer.down_stride;
+        if (output >= a.shape.hidden) return {};
+        const auto* weights = static_cast<const Weight*>(kBlock == 0 ? a.layer.output : a.layer.down);
+        return {weights + output * stride, weights + smaller<std::int64_t>(output + 1, a.shape.hidden - 1) * stride};
+    }
 
     template <class Exec> static FLEXTRON_KERNEL void run(Exec& exec, const Arguments& a)
     {
+        if (a.routed) exec.await();
         const RowTile tile = tileOf(exec, a.step.counts[kRowCount]);
         const int inputs = inputsOf(a, widestOf<Exec>(a.step, a.index, kBlock, tile));
         if (inputs == 0) return;
@@ -186,29 +226,20 @@ template <class Weight, int kBlock> struct BackProjection {
     {
         auto& shared = *reinterpret_cast<ProjectionShared*>(exec.shared());
         const int stride = kBlock == 0 ? a.shape.head_rows_stride : a.shape.neuron_stride;
-        const std::int64_t weight_stride = kBlock == 0 ? a.layer.output_stride : a.layer.down_stride;
-        const auto* weights = static_cast<const Weight*>(kBlock == 0 ? a.layer.output : a.layer.down);
         const float* bias = kBlock == 0 ? a.layer.output_bias : a.layer.down_bias;
         float* buffer = kBlock == 0 ? a.step.outputs : a.step.activations;
         const auto widthOf = [&](int r) { return a.step.widths[widthIndex(a.step, a.index, kBlock, tile.first + r)]; };
-        const int first_unit = exec.blockX() * kProjectionWarps;
-        const auto outputOf = [&](int warp) { return (first_unit + warp) * 2; };
         typename Exec::template PerThread<PairSums<kRows>> sums(exec);
         project<kRows, Weight>(
-            exec, shared, sums, tile.rows, inputs,
-            [&](int r, int i) { return i < inputsOf(a, widthOf(r)) ? rowOf(buffer, stride, tile.first + r)[i] : 0.0f; },
-            [&](int warp) {
-                const std::int64_t output = outputOf(warp);
-                if (output >= a.shape.hidden) return WeightPair<Weight>{};
-                const std::int64_t second = smaller<std::int64_t>(output + 1, a.shape.hidden - 1);
-                return WeightPair<Weight>{weights + output * weight_stride, weights + second * weight_stride};
-            });
+            exec, shared, sums, tile.rows, inputs, [&](int warp) { return pairOf(exec, a, warp); },
+            [&] { exec.await(); },
+            [&](int r, int i) { return fourOf(rowOf(buffer, stride, tile.first + r), i, inputsOf(a, widthOf(r))); });
         exec.each([&](int thread) {
             const int r = thread % kWarp;
             if (r >= tile.rows || widthOf(r) == 0) return;
-            float* x = rowOf(a.step.x, a.shape.hidden, tile.first + r);
+            float* x = rowOf(a.step.x, a.shape.hidden_stride, tile.first + r);
             for (int j = 0; j < 2; ++j) {
-                const int output = outputOf(thread / kWarp) + j;
+                const int output = firstOutput(exec, thread / kWarp) + j;
                 if (output >= a.shape.hidden) return;
                 const float sum = sumOf<kRows>(sums[thread], j, r);
                 x[output] += bias ? sum + bias[output] : sum;
@@ -220,19 +251,34 @@ template <class Weight, int kBlock> struct BackProjection {
 /// act(gate) * up, or act(up) without a gate, of every row's neurons, into step.activations. A warp has the two rows of
 /// a neuron, or two neurons.
 template <class Weight> struct UpGate {
-    static constexpr int kThreads = kProjectionThreads;
+    static constexpr int kThreads = kProjectionThreads, kResident = kProjectionResident;
     using Arguments = LayerArguments;
 
     FLEXTRON_HD static int units(const ModelShape& shape, const LayerView& layer)
     {
         return shape.gated ? layer.neurons : dividedUp(layer.neurons, 2);
     }
+    template <class Exec> static FLEXTRON_KERNEL int firstNeuron(const Exec& exec, const Arguments& a, int warp)
+    {
+        return (exec.blockX() * kProjectionWarps + warp) * (a.shape.gated ? 1 : 2);
+    }
+    template <class Exec>
+    static FLEXTRON_KERNEL WeightPair<Weight> pairOf(const Exec& exec, const Arguments& a, int widest, int warp)
+    {
+        const std::int64_t neuron = firstNeuron(exec, a, warp);
+        if (neuron >= widest) return {};
+        const std::int64_t first = a.shape.gated ? 2 * neuron : neuron;
+        const std::int64_t second = a.shape.gated || neuron + 1 < a.layer.neurons ? first + 1 : first;
+        const auto* weights = static_cast<const Weight*>(a.layer.up_gate);
+        return {weights + first * a.shape.hidden_stride, weights + second * a.shape.hidden_stride};
+    }
 
     template <class Exec> static FLEXTRON_KERNEL void run(Exec& exec, const Arguments& a)
     {
+        if (a.routed) exec.await();
         const RowTile tile = tileOf(exec, a.step.counts[kRowCount]);
         const int widest = widestOf<Exec>(a.step, a.index, 1, tile);
-        if (exec.blockX() * kProjectionWarps * (a.shape.gated ? 1 : 2) >= widest) return;
+        if (firstNeuron(exec, a, 0) >= widest) return;
         withRows(tile.rows, [&](auto rows) { runRows<decltype(rows)::value>(exec, a, tile, widest); });
     }
 
@@ -240,25 +286,17 @@ template <class Weight> struct UpGate {
     static FLEXTRON_KERNEL void runRows(Exec& exec, const Arguments& a, const RowTile& tile, int widest)
     {
         auto& shared = *reinterpret_cast<ProjectionShared*>(exec.shared());
-        const auto x = [&](int r) { return rowOf(a.step.x, a.shape.hidden, tile.first + r); };
-        const int per_unit = a.shape.gated ? 1 : 2; // neurons
-        const auto neuronOf = [&](int warp) { return (exec.blockX() * kProjectionWarps + warp) * per_unit; };
-        rowStatistics<kRows>(exec, shared, a.shape, tile.rows, x);
+        const auto x = [&](int r) { return rowOf(a.step.x, a.shape.hidden_stride, tile.first + r); };
         typename Exec::template PerThread<PairSums<kRows>> sums(exec);
         project<kRows, Weight>(
-            exec, shared, sums, tile.rows, a.shape.hidden,
-            [&](int r, int i) { return normalised(a.layer.mlp_norm, shared.statistics[r], x(r)[i], i); },
-            [&](int warp) {
-                const std::int64_t neuron = neuronOf(warp);
-                if (neuron >= widest) return WeightPair<Weight>{};
-                const std::int64_t first = a.shape.gated ? 2 * neuron : neuron;
-                const std::int64_t second = a.shape.gated || neuron + 1 < a.layer.neurons ? first + 1 : first;
-                const auto* weights = static_cast<const Weight*>(a.layer.up_gate);
-                return WeightPair<Weight>{weights + first * a.shape.hidden_stride,
-                                          weights + second * a.shape.hidden_stride};
-            });
+            exec, shared, sums, tile.rows, a.shape.hidden, [&](int warp) { return pairOf(exec, a, widest, warp); },
+            [&] {
+                exec.await();
+                rowStatistics<kRows>(exec, shared, a.shape, tile.rows, x);
+            },
+            [&](int r, int i) { return normalised(a.layer.mlp_norm, shared.statistics[r], x(r), i, a.shape.hidden); });
         exec.each([&](int thread) {
-            const int r = thread % kWarp, neuron = neuronOf(thread / kWarp);
+            const int r = thread % kWarp, neuron = firstNeuron(exec, a, thread / kWarp);
             if (r >= tile.rows) return;
             const int width = a.step.widths[widthIndex(a.step, a.index, 1, tile.first + r)];
             float first = sumOf<kRows>(sums[thread], 0, r), second = sumOf<kRows>(sums[thread], 1, r);

@@ -11,7 +11,10 @@
 // sumOverWarps and maxOverWarps: every lane gets the result, by a butterfly of fixed order; add(address, value):
 // atomic, gives the former value; setBits(address, bits): atomic or; fence(): what this thread wrote can be seen by the
 // other blocks, systemFence(): by the host too; publish(address, value): a write by which the host knows that all
-// writes before it are there; fresh(address): a read that sees what other blocks wrote in this launch.
+// writes before it are there; fresh(address): a read that sees what other blocks wrote in this launch;
+// prefetch(address): a hint that the memory there will be read; await(): until the kernels before this one have ended.
+// A kernel begins earlier than that, to have its weights at hand in time, and may read before await() only what no
+// kernel of the step writes. It writes nothing before.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +28,10 @@
 #endif
 #ifdef __CUDA_ARCH__
 #define FLEXTRON_UNROLL _Pragma("unroll")
+#define FLEXTRON_UNROLL_BY_8 _Pragma("unroll 8") // of a loop whose loads then wait for memory together
 #else
 #define FLEXTRON_UNROLL
+#define FLEXTRON_UNROLL_BY_8
 #endif
 
 namespace flextron::cuda {

@@ -19,7 +19,7 @@ struct RoutingArguments {
 /// step.inner of every row that has a router. A warp has two outputs, as in every projection; rows with the same router
 /// share one pass over it.
 struct RouterHidden {
-    static constexpr int kThreads = kProjectionThreads;
+    static constexpr int kThreads = kProjectionThreads, kResident = 4;
     using Arguments = RoutingArguments;
 
     template <class Exec> static FLEXTRON_KERNEL void run(Exec& exec, const Arguments& a)
@@ -41,20 +41,23 @@ struct RouterHidden {
     {
         auto& shared = *reinterpret_cast<ProjectionShared*>(exec.shared());
         const RouterLayer& layer = router.layers[a.layer * 2 + a.block];
-        const auto x = [&](int r) { return rowOf(a.step.x, a.shape.hidden, tile.first + r); };
+        const auto x = [&](int r) { return rowOf(a.step.x, a.shape.hidden_stride, tile.first + r); };
         const auto outputOf = [&](int warp) { return (exec.blockX() * kProjectionWarps + warp) * 2; };
-        rowStatistics<kRows>(exec, shared, a.shape, tile.rows, x);
         typename Exec::template PerThread<PairSums<kRows>> sums(exec);
         project<kRows, float>(
             exec, shared, sums, tile.rows, a.shape.hidden,
-            [&](int r, int i) { return normalised(a.norm, shared.statistics[r], x(r)[i], i); },
             [&](int warp) {
                 const std::int64_t output = outputOf(warp);
                 if (output >= router.inner) return WeightPair<float>{};
                 const std::int64_t second = smaller<std::int64_t>(output + 1, router.inner - 1);
                 return WeightPair<float>{layer.hidden + output * a.shape.hidden_stride,
                                          layer.hidden + second * a.shape.hidden_stride};
-            });
+            },
+            [&] {
+                exec.await();
+                rowStatistics<kRows>(exec, shared, a.shape, tile.rows, x);
+            },
+            [&](int r, int i) { return normalised(a.norm, shared.statistics[r], x(r), i, a.shape.hidden); });
         exec.each([&](int thread) {
             const int r = thread % kWarp;
             if (r >= tile.rows || a.step.rows[tile.first + r].router != &router) return;
@@ -74,7 +77,7 @@ struct RouterHidden {
 
 /// Probabilities and widths of every row that has a router. A block for each row, a warp for each choice.
 struct ChooseWidths {
-    static constexpr int kThreads = 128;
+    static constexpr int kThreads = 128, kResident = 1;
     static constexpr int kWarps = kThreads / kWarp;
     using Arguments = RoutingArguments;
 
@@ -93,6 +96,7 @@ struct ChooseWidths {
         const int choices = router->choices[a.block];
         const float* inner = rowOf(a.step.inner, a.step.inner_stride, row);
         auto* logits = reinterpret_cast<float*>(exec.shared());
+        exec.await();
         typename Exec::template PerThread<Floats<1>> sum(exec);
         for (int first = 0; first < choices; first += kWarps) {
             exec.each([&](int thread) {

@@ -53,23 +53,65 @@ FLEXTRON_HD float widen(Float16 value)
 #endif
 }
 
-/// Eight neighbouring weights: one load of 16 bytes for the 16-bit types, two for float32.
+/// Eight neighbouring weights as they lie in memory: one load of 16 bytes for the 16-bit types, two for float32. They
+/// are taken apart where they are used: until then they shall not take a register each.
 template <class Weight> struct Eight {
-    alignas(16) Weight of[8];
+    alignas(16) std::uint32_t words[2 * sizeof(Weight)];
 };
 template <class Weight> FLEXTRON_HD Eight<Weight> loadEight(const Weight* from)
 {
     Eight<Weight> eight;
 #ifdef __CUDA_ARCH__
-    constexpr int kQuads = sizeof(eight) / sizeof(uint4);
-    uint4 quads[kQuads];
     FLEXTRON_UNROLL
-    for (int q = 0; q < kQuads; ++q) quads[q] = __ldg(reinterpret_cast<const uint4*>(from) + q);
-    memcpy(&eight, quads, sizeof eight);
+    for (int q = 0; q < static_cast<int>(sizeof(eight) / sizeof(uint4)); ++q) {
+        const uint4 quad = __ldg(reinterpret_cast<const uint4*>(from) + q);
+        eight.words[4 * q] = quad.x;
+        eight.words[4 * q + 1] = quad.y;
+        eight.words[4 * q + 2] = quad.z;
+        eight.words[4 * q + 3] = quad.w;
+    }
 #else
     std::memcpy(&eight, from, sizeof eight);
 #endif
     return eight;
+}
+FLEXTRON_HD float element(const Eight<float>& eight, int k)
+{
+    return floatFromBits(eight.words[k]);
+}
+FLEXTRON_HD float element(const Eight<BFloat16>& eight, int k)
+{
+    const std::uint32_t pair = eight.words[k / 2];
+    return floatFromBits(k % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
+}
+FLEXTRON_HD float element(const Eight<Float16>& eight, int k)
+{
+    return widen(Float16{static_cast<std::uint16_t>(eight.words[k / 2] >> k % 2 * 16)});
+}
+
+/// Four neighbouring floats at a multiple of 16 bytes, in one access.
+FLEXTRON_HD Floats<4> loadFour(const float* from)
+{
+    Floats<4> four;
+    std::memcpy(&four, __builtin_assume_aligned(from, 16), sizeof four);
+    return four;
+}
+FLEXTRON_HD void storeFour(float* to, const Floats<4>& four)
+{
+#ifdef __CUDA_ARCH__
+    *reinterpret_cast<float4*>(to) = make_float4(four.of[0], four.of[1], four.of[2], four.of[3]);
+#else
+    std::memcpy(to, &four, sizeof four);
+#endif
+}
+/// Elements i to i + 3, i a multiple of 4, of `count` at a multiple of 16 bytes; 0 from `count` on.
+FLEXTRON_HD Floats<4> fourOf(const float* from, int i, int count)
+{
+    if (i + 4 <= count) return loadFour(from + i);
+    Floats<4> four;
+    FLEXTRON_UNROLL
+    for (int k = 0; k < 4; ++k) four.of[k] = i + k < count ? from[i + k] : 0.0f;
+    return four;
 }
 
 FLEXTRON_HD float multiplyAdd(float a, float b, float sum)

@@ -17,8 +17,9 @@ inline constexpr int kKeyChunk = 64;  ///< positions of a chunk of keys and valu
 inline constexpr int kKeySplits = 32; ///< blocks that may share a long text; chunk c belongs to c % kKeySplits
 
 struct ModelShape {
-    std::int32_t hidden = 0; ///< d
-    std::int32_t head_dim = 0;
+    std::int32_t hidden = 0;      ///< d
+    std::int32_t head_dim = 0;    ///< dh
+    std::int32_t head_stride = 0; ///< dh padded to 4
     std::int32_t heads_per_group = 1;
     std::int32_t vocab = 0;
     std::int32_t sliding_window = 0; ///< 0: all
@@ -66,8 +67,8 @@ struct ModelView {
     const double* frequencies = nullptr; ///< radians a position, [dh / 2]
 };
 
-/// Keys and values of one text in one layer: K [group][chunk][dh][kKeyChunk], V [group][position][dh]. Lanes are
-/// positions in the products with keys and elements in those with values.
+/// Keys and values of one text in one layer: K [group][chunk][dh][kKeyChunk], V [group][position][dh padded to 4]. A
+/// load is four positions in the products with keys, and four elements in those with values.
 struct CacheLayer {
     float* keys = nullptr;
     float* values = nullptr;
@@ -122,7 +123,7 @@ struct StepView {
         nullptr; ///< [layer][attention, MLP][rows]; -1: the router's choice, which then takes its place
 
     // Worked on.
-    float* x = nullptr;                ///< [rows][d] the residual stream
+    float* x = nullptr;                ///< [rows][d padded to 8] the residual stream
     float* angles = nullptr;           ///< [rows][dh / 2][cosine, sine]
     float* queries = nullptr;          ///< [rows][head_rows_stride]
     float* outputs = nullptr;          ///< [rows][head_rows_stride], of the heads

@@ -20,6 +20,7 @@ public:
         ModelShape& shape = view.shape;
         shape.hidden = given.hidden;
         shape.head_dim = given.head_dim;
+        shape.head_stride = static_cast<std::int32_t>(roundedUp(given.head_dim, 4));
         shape.heads_per_group = given.heads_per_group;
         shape.vocab = given.vocab;
         shape.sliding_window = given.sliding_window;
@@ -143,8 +144,12 @@ public:
             device_view_ = carver.take<CacheView>(1);
             view_.ids = carver.take<std::int32_t>(capacity);
             for (std::size_t l = 0; l < layers_.size(); ++l) {
-                const std::int64_t floats = std::int64_t{groups[l]} * padded * model.view.shape.head_dim;
-                layers_[l] = {carver.take<float>(floats), carver.take<float>(floats), groups[l], padded};
+                const ModelShape& shape = model.view.shape;
+                const std::int64_t positions = std::int64_t{groups[l]} * padded;
+                layers_[l].keys = carver.take<float>(positions * shape.head_dim);
+                layers_[l].values = carver.take<float>(positions * shape.head_stride);
+                layers_[l].groups = groups[l];
+                layers_[l].padded = padded;
             }
         };
         Carver count;

@@ -106,7 +106,7 @@ private:
     {
         const ModelShape& shape = model.view.shape;
         const std::int64_t rows = capacity, groups = larger(model.most_groups, 1);
-        view_.x = carver.take<float>(rows * shape.hidden);
+        view_.x = carver.take<float>(rows * shape.hidden_stride);
         view_.angles = carver.take<float>(rows * shape.head_dim);
         view_.queries = carver.take<float>(rows * shape.head_rows_stride);
         view_.outputs = carver.take<float>(rows * shape.head_rows_stride);

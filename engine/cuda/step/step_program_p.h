@@ -81,7 +81,7 @@ private:
         const LayerView& layer = model_.layers[static_cast<std::size_t>(l)];
         if (layer.groups == 0) return;
         route(l, 0, layer.attention_norm, layer.heads);
-        const LayerArguments a{shape, layer, step_, l};
+        const LayerArguments a{shape, layer, step_, l, extent_.routed ? 1 : 0};
         launchUnits<QueriesKeysValues<Weight>>(QueriesKeysValues<Weight>::units(shape, layer), a);
         const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
         device_.template launch<Attention>(extent_.splits, extent_.rows * layer.groups, Attention::sharedBytes(shape),
@@ -95,7 +95,7 @@ private:
         const LayerView& layer = model_.layers[static_cast<std::size_t>(l)];
         if (layer.neurons == 0) return;
         route(l, 1, layer.mlp_norm, layer.neurons);
-        const LayerArguments a{shape, layer, step_, l};
+        const LayerArguments a{shape, layer, step_, l, extent_.routed ? 1 : 0};
         launchUnits<UpGate<Weight>>(UpGate<Weight>::units(shape, layer), a);
         launchUnits<BackProjection<Weight, 1>>(BackProjection<Weight, 1>::units(shape), a);
     }

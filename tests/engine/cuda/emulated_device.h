@@ -2,8 +2,9 @@
 // source of the CUDA kernels is tested where there is no GPU.
 //
 // Memory begins as NaN, in blocks too, so that what is read unwritten shows. Blocks, and threads within a phase, run in
-// an order of choice: kernels without races give the same bits in every order. A captured graph holds its launches with
-// their arguments as they were, like a real one.
+// an order of choice: kernels without races give the same bits in every order. A kernel begins as early as it could on
+// a GPU: before await(), its first block sees the memory as it was before any kernel since the last copy had run. A
+// captured graph holds its launches with their arguments as they were, like a real one.
 #pragma once
 
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/cuda/kernels/portable_p.h"
@@ -50,11 +52,12 @@ public:
         std::vector<T> values_;
     };
 
-    EmulatedExecution(int x, int y, const std::vector<int>& threads, void* shared)
+    EmulatedExecution(int x, int y, const std::vector<int>& threads, void* shared, const std::function<void()>& await)
         : x_(x)
         , y_(y)
         , threads_(threads)
         , shared_(shared)
+        , await_(await)
     {
     }
     [[nodiscard]] int blockX() const { return x_; }
@@ -84,6 +87,9 @@ public:
     void systemFence() {}
     void publish(std::uint32_t* address, std::uint32_t value) { *address = value; }
     [[nodiscard]] float fresh(const float* address) const { return *address; }
+    void await() { await_(); }
+    /// Touches the memory, so that a sanitizer sees a hint that points nowhere.
+    void prefetch(const void* address) { touched_ = *static_cast<const volatile unsigned char*>(address); }
 
 private:
     template <int kCount, class Combine> void butterfly(PerThread<Floats<kCount>>& values, Combine combine)
@@ -99,8 +105,10 @@ private:
     }
 
     int x_, y_;
+    unsigned char touched_ = 0;
     const std::vector<int>& threads_;
     void* shared_;
+    const std::function<void()>& await_;
 };
 
 class EmulatedDevice final {
@@ -111,7 +119,9 @@ public:
         Current& operator=(const Current&) = delete;
         ~Current() {}
     };
-    using Graph = std::vector<std::function<void()>>;
+    /// Runs one kernel; its argument runs those before it.
+    using Kernel = std::function<void(const std::function<void()>&)>;
+    using Graph = std::vector<std::function<void(EmulatedDevice&)>>;
 
     /// GPUs 0, 1, 2 run in the three orders. GPU 3 runs forward and has little memory.
     explicit EmulatedDevice(int index) : order_(static_cast<Order>(index % 3)), free_(freeBytes(index)) {}
@@ -144,26 +154,45 @@ public:
     void download(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
     void copy(void* to, const void* from, std::size_t bytes)
     {
-        queue([=] { std::memcpy(to, from, bytes); });
+        queue([=](EmulatedDevice& device) {
+            device.finish();
+            std::memcpy(to, from, bytes);
+        });
     }
-    void clear(void* memory, std::size_t bytes) { std::memset(memory, 0, bytes); }
-    void wait() { ++use_.waits; }
+    void clear(void* memory, std::size_t bytes)
+    {
+        finish();
+        std::memset(memory, 0, bytes);
+    }
+    void wait()
+    {
+        finish();
+        ++use_.waits;
+    }
 
-    template <class Kernel>
-    void launch(int blocks_x, int blocks_y, std::size_t shared_bytes, const typename Kernel::Arguments& arguments)
+    template <class Code>
+    void launch(int blocks_x, int blocks_y, std::size_t shared_bytes, const typename Code::Arguments& arguments)
     {
         const Order order = order_;
         if (!capturing_) ++use_.launches;
-        queue([=] {
-            const std::vector<int> threads = orderOf(order, Kernel::kThreads);
+        const Kernel kernel = [=](const std::function<void()>& before) {
+            bool waited = false;
+            const std::function<void()> await = [&] {
+                if (!std::exchange(waited, true)) before();
+            };
+            const std::vector<int> threads = orderOf(order, Code::kThreads);
             std::vector<float> shared(shared_bytes / sizeof(float) + 8);
             auto* begin = reinterpret_cast<std::byte*>(shared.data());
             begin += (16 - reinterpret_cast<std::uintptr_t>(begin) % 16) % 16;
             for (const int block : orderOf(order, blocks_x * blocks_y)) {
                 std::memset(static_cast<void*>(shared.data()), 0xff, shared.size() * sizeof(float));
-                EmulatedExecution execution(block % blocks_x, block / blocks_x, threads, begin);
-                Kernel::run(execution, arguments);
+                EmulatedExecution execution(block % blocks_x, block / blocks_x, threads, begin, await);
+                Code::run(execution, arguments);
             }
+            await(); // even if no block had anything to do
+        };
+        queue([kernel](EmulatedDevice& device) {
+            device.unfinished_ = [kernel, before = std::move(device.unfinished_)] { kernel(before); };
         });
     }
 
@@ -178,11 +207,12 @@ public:
     }
     void replay(const Graph& graph)
     {
-        for (const auto& work : graph) work();
+        for (const auto& work : graph) work(*this);
         ++use_.replays;
     }
     void waitFor(const std::uint32_t* word, std::uint32_t value)
     {
+        finish();
         ++use_.waits;
         if (*word != value) throw std::runtime_error("running kernels: the step ended without a result");
     }
@@ -192,13 +222,19 @@ private:
     template <class Work> void queue(Work work)
     {
         if (capturing_) captured_.push_back(work);
-        else work();
+        else work(*this);
+    }
+    /// Runs the kernels since the last copy: the last one begins, and what is in front of each runs when it awaits it.
+    void finish()
+    {
+        std::exchange(unfinished_, [] {})();
     }
 
     Order order_;
     std::uint64_t free_;
     bool capturing_ = false;
     Graph captured_;
+    std::function<void()> unfinished_ = [] {};
     FlextronCudaUse use_{};
 };
 
