@@ -102,6 +102,11 @@ void useLatencyTable(Console& console, LoadedModel& model, const std::string& fi
     console.clearProgress();
 }
 
+DeviceRequest requestedDevice(const std::string& text)
+{
+    return understood(parseDevice(text));
+}
+
 void RunOptions::declare(CLI::App& command)
 {
     command.add_option("--device", device, "where it runs")->type_name("auto|cpu|cuda[:N]")->group("Running");
@@ -126,7 +131,7 @@ LoadOptions RunOptions::loadOptions(BackendKind backend) const
 {
     LoadOptions options;
     options.backend = backend;
-    options.device = understood(parseDevice(device));
+    options.device = requestedDevice(device);
     options.type = understood(parseComputeType(dtype));
     options.weights = understood(parseWeightType(weights));
     options.kv = understood(parseKvType(kv_type));

@@ -30,6 +30,8 @@ CLI::Option* addChoice(CLI::App& command, const std::string& name, std::string& 
 CLI::Option* rangeChecked(CLI::Option* option, double low, bool low_included, double high, const std::string& expected);
 /// "--json"
 void addJsonFlag(CLI::App& command, bool& json);
+/// What --device asks for; UsageError.
+DeviceRequest requestedDevice(const std::string& text);
 /// The positional MODEL.
 void addModel(CLI::App& command, std::string& model);
 

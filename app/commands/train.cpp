@@ -17,6 +17,8 @@ struct Options {
     std::string out;
     std::string tokens;
     std::string dtype = "float32";
+    std::string device = "auto";
+    std::string precision = "auto";
     double learning_rate = 1e-3;
     int threads = 0;
     std::uint64_t seed = 42;
@@ -37,6 +39,8 @@ int run(Console& console, const Options& options)
     TrainOptions training = options.training.options(options.seed, options.threads);
     training.tokens = parseCount(options.tokens, "--tokens");
     training.learning_rate = options.learning_rate;
+    training.device = chooseDevice(requestedDevice(options.device)).orThrow();
+    training.bfloat16 = options.precision == "bfloat16";
     training.dtype = options.dtype == "float16"    ? DType::Float16
                      : options.dtype == "bfloat16" ? DType::BFloat16
                                                    : DType::Float32;
@@ -80,6 +84,9 @@ Run declareTrain(CLI::App& command)
         ->type_name("N");
     options->training.declare(command);
     addChoice(command, "--dtype", options->dtype, "float32|float16|bfloat16", "of the weights that are written");
+    command.add_option("--device", options->device, "where it runs")->type_name("auto|cpu|cuda[:N]");
+    addChoice(command, "--precision", options->precision, "auto|float32|bfloat16",
+              "of the products on a GPU (auto: float32)");
     command.add_option("--threads", options->threads, "(default: all cores)")->type_name("N");
     command.add_option("--seed", options->seed, "")->capture_default_str()->type_name("N");
     addJsonFlag(command, options->json);

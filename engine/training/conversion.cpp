@@ -93,8 +93,8 @@ public:
     {
         training.tokens = stageTokens(stage, options_, base_);
         training.batch = batchOf(stage, options_);
-        if (options_.device.kind == DeviceRequest::Kind::Cuda)
-            training.device = chooseDevice(options_.device).orThrow();
+        training.device = chooseDevice(options_.device).orThrow();
+        training.bfloat16 = options_.type == ComputeType::BFloat16;
         for (const StageDefaults& defaults : kDefaults)
             if (stage == defaults.stage) training.final_rate_share = defaults.final_rate_share;
         if (stage == "elastic") {

@@ -37,8 +37,8 @@ struct ConversionOptions {
     TrainOptions training;
     ChoiceSets choices;                    ///< an empty list: the base's own
     std::int64_t base_training_tokens = 0; ///< 0: what the base's record says, if it does
-    DeviceRequest device;                  ///< of the importance; of the training only when a GPU is asked for
-    ComputeType type = ComputeType::Auto;
+    DeviceRequest device;
+    ComputeType type = ComputeType::Auto; ///< float32, and so is Auto; bfloat16: TrainOptions::bfloat16
 
     int importance_sequences = 128;
     /// That all stages together read at most. 0: 7.63 % of the base's (the paper's share), or, where nobody knows

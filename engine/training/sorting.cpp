@@ -101,6 +101,12 @@ CheckpointContents sorted(const std::shared_ptr<const Checkpoint>& base, Flextro
     return contents;
 }
 
+/// What is compared and ranked is computed in float32 on a GPU, too, unless something else is asked for.
+ComputeType typeFor(const ConversionOptions& options)
+{
+    return options.type == ComputeType::Auto ? ComputeType::Float32 : options.type;
+}
+
 } // namespace
 
 SortReport sortModel(const std::filesystem::path& base, const std::filesystem::path& out,
@@ -110,7 +116,7 @@ SortReport sortModel(const std::filesystem::path& base, const std::filesystem::p
     auto folder = AtomicFolder::create(out).orThrow();
     const auto checkpoint = Checkpoint::open(base).orThrow();
     const Device device = chooseDevice(options.device).orThrow();
-    auto backend = loadReferenceBackend(checkpoint, device, options.type, progress, cancel).orThrow();
+    auto backend = loadReferenceBackend(checkpoint, device, typeFor(options), progress, cancel).orThrow();
     FlextronRecord record = startRecord(*checkpoint, options);
     const auto ids = parityIds(checkpoint->config(), options.training.seed);
     const auto before = parityLogits(*backend, fullSubNetwork(checkpoint->config()), ids, cancel);
@@ -128,7 +134,7 @@ SortReport sortModel(const std::filesystem::path& base, const std::filesystem::p
     contents.tokenizer_from = checkpoint->folder();
     cancel.throwIfCancelled();
     writeCheckpoint(folder.path(), contents, progress).orThrow();
-    const Parity parity = checkParity(folder.path(), device, options.type, ids, before, progress, cancel);
+    const Parity parity = checkParity(folder.path(), device, typeFor(options), ids, before, progress, cancel);
     cancel.throwIfCancelled();
     folder.commit().orThrow();
     return {record, parity.max_difference, static_cast<int>(ids.size())};
@@ -138,7 +144,7 @@ double estimateImportance(const std::filesystem::path& base, const ConversionOpt
                           const ProgressFn& progress, const CancelToken& cancel)
 {
     const auto checkpoint = Checkpoint::open(base).orThrow();
-    const auto backend = loadReferenceBackend(checkpoint, chooseDevice(options.device).orThrow(), options.type,
+    const auto backend = loadReferenceBackend(checkpoint, chooseDevice(options.device).orThrow(), typeFor(options),
                                               progress, cancel)
                              .orThrow();
     ConversionOptions batch = options;

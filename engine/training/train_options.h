@@ -32,8 +32,9 @@ struct TrainOptions {
     double clip = 1.0; ///< largest norm of all gradients together
 
     std::uint64_t seed = 1;
-    int threads = 0; ///< 0: as LibTorch chooses
-    Device device;   ///< where passes and the optimizer run; texts, random numbers and saved states are the CPU's
+    int threads = 0;       ///< 0: as LibTorch chooses
+    Device device;         ///< where passes and the optimizer run; texts, random numbers and saved states are the CPU's
+    bool bfloat16 = false; ///< on a GPU: products of the passes in bfloat16 (autocast); weights and sums stay float32
 
     std::filesystem::path job_folder; ///< state, metrics.jsonl; empty: the output folder's name + ".job"
     double checkpoint_minutes = 5;

@@ -10,8 +10,8 @@ namespace {
 
 class BaseStage final : public StageWork {
 public:
-    BaseStage(const ModelConfig& config, std::uint64_t seed)
-        : weights_(randomWeights(config, seed))
+    BaseStage(const ModelConfig& config, const TrainOptions& options)
+        : weights_(randomWeights(config, options.seed, placeOf(options.device)))
         , full_(fullSubNetwork(config))
     {
         setTrainable(weights_, true);
@@ -63,7 +63,7 @@ Result<StageReport> trainBase(const ModelConfig& config, const std::filesystem::
         refuseExisting(out);
         TrainingLoop loop(options, config.max_position_embeddings, jobFolderFor(options, out), std::move(tokenizer),
                           progress, cancel);
-        BaseStage stage(config, options.seed);
+        BaseStage stage(config, options);
         const StageReport report = loop.run(stage);
         if (options.probe_steps > 0) return report;
         CheckpointContents contents = checkpointContents(stage.weights(), options.dtype);

@@ -1,5 +1,6 @@
 #include "engine/training/training_loop_p.h"
 
+#include <ATen/autocast_mode.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -30,6 +31,28 @@ Json toJson(const ValidationLoss& loss)
     return {{"file", loss.file}, {"widths", loss.widths}, {"target", loss.target},
             {"cost", loss.cost}, {"loss", loss.loss},     {"standard_error", loss.standard_error}};
 }
+
+/// While it lives, LibTorch computes products on the GPU in bfloat16 and what needs more in float32.
+class Autocast final {
+public:
+    explicit Autocast(bool wanted) : wanted_(wanted)
+    {
+        if (!wanted_) return;
+        at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
+        at::autocast::set_autocast_enabled(at::kCUDA, true);
+    }
+    ~Autocast()
+    {
+        if (!wanted_) return;
+        at::autocast::set_autocast_enabled(at::kCUDA, false);
+        at::autocast::clear_cache(); // of weights as they were before the optimizer's step
+    }
+    Autocast(const Autocast&) = delete;
+    Autocast& operator=(const Autocast&) = delete;
+
+private:
+    bool wanted_;
+};
 
 [[noreturn]] void notANumber(const std::string& what, std::int64_t step)
 {
@@ -143,6 +166,13 @@ at::Tensor TrainingLoop::nextBatch()
     return idsTensor(rows).to(place_);
 }
 
+std::map<std::string, double> TrainingLoop::pass(StageWork& stage, const StepPlace& place)
+{
+    const at::Tensor ids = nextBatch();
+    const Autocast autocast(options_.device.cuda && options_.bfloat16);
+    return stage.batch(ids, place);
+}
+
 Json TrainingLoop::step(StageWork& stage, AdamW& optimizer)
 {
     StepPlace place{step_, steps_, options_.seed, 1.0 / options_.accumulation};
@@ -150,7 +180,7 @@ Json TrainingLoop::step(StageWork& stage, AdamW& optimizer)
     stage.beginStep(place);
     std::map<std::string, double> means;
     for (int i = 0; i < options_.accumulation; ++i) {
-        for (const auto& [name, value] : stage.batch(nextBatch(), place)) {
+        for (const auto& [name, value] : pass(stage, place)) {
             if (!std::isfinite(value)) notANumber("the " + name, step_);
             means[name] += value * place.scale;
         }

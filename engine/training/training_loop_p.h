@@ -75,6 +75,7 @@ private:
     void openData(const std::string& stage);
     void start(StageWork& stage, AdamW& optimizer);
     at::Tensor nextBatch();
+    std::map<std::string, double> pass(StageWork& stage, const StepPlace& place); ///< of the next batch
     Json step(StageWork& stage, AdamW& optimizer);
     /// Into the report and the step's line. Cancelled, it keeps the step that was just done.
     void validate(StageWork& stage, const AdamW& optimizer, Json& line, StageReport& report);

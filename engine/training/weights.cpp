@@ -165,9 +165,23 @@ void exportGptLayer(Exporter& to, const ReferenceLayer& layer, const std::string
     }
 }
 
+/// Drawn on the CPU wherever the model is: the same weights on every device.
+void moveTo(ReferenceWeights& weights, at::Device place)
+{
+    const auto move = [&](at::Tensor& tensor) {
+        if (tensor.defined()) tensor = tensor.to(place);
+    };
+    for (at::Tensor* tensor : {&weights.embedding, &weights.positions, &weights.final_norm, &weights.final_norm_bias,
+                               &weights.head, &weights.rope_frequencies})
+        move(*tensor);
+    for (ReferenceLayer& layer : weights.layers)
+        for (const LayerTensor& entry : kLayerTensors) move(layer.*entry.member);
+    if (weights.config.tie_word_embeddings) weights.head = weights.embedding;
+}
+
 } // namespace
 
-ReferenceWeights randomWeights(const ModelConfig& config, std::uint64_t seed)
+ReferenceWeights randomWeights(const ModelConfig& config, std::uint64_t seed, at::Device place)
 {
     Initialiser random(seed);
     const std::int64_t d = config.hidden_size;
@@ -178,8 +192,9 @@ ReferenceWeights randomWeights(const ModelConfig& config, std::uint64_t seed)
     for (const LayerSizes& sizes : config.layers) weights.layers.push_back(random.layer(config, sizes));
     weights.final_norm = at::ones({d});
     weights.final_norm_bias = Initialiser::zerosIf(config.isGpt(), d);
-    weights.head = config.tie_word_embeddings ? weights.embedding : random.normal({config.vocab_size, d}, kDeviation);
+    if (!config.tie_word_embeddings) weights.head = random.normal({config.vocab_size, d}, kDeviation);
     if (!config.isGpt()) weights.rope_frequencies = at::tensor(ropeFrequencies(config), at::kDouble);
+    moveTo(weights, place);
     return weights;
 }
 

@@ -19,7 +19,7 @@ struct TrainedTensor {
 
 /// Float32 on the CPU. Normal with deviation 0.02, norms 1, biases 0; the GPT family's projections into the residual
 /// stream are scaled by 1/sqrt(2 layers). Source: Radford et al., 2019; LlamaConfig's initializer_range.
-ReferenceWeights randomWeights(const ModelConfig& config, std::uint64_t seed);
+ReferenceWeights randomWeights(const ModelConfig& config, std::uint64_t seed, at::Device place = at::kCPU);
 
 /// Every tensor of the model once; a tied head is the embedding. `rate` goes into each entry.
 std::vector<TrainedTensor> trainedTensors(const ReferenceWeights& weights, double rate = 1);

@@ -44,6 +44,10 @@ private slots:
             {"convert", model, "--stages", "permute", "--out", QDir::tempPath() + "/flextron-not-written"},
             "importance");
         row("no GPU", {"generate", model, "-p", "x", "--device", "cuda:63"}, "");
+        row("no GPU to train on",
+            {"train", "--config", model + "/config.json", "--tokenizer", model, "--data", testData("README.md"),
+             "--tokens", "1000", "--device", "cuda:63", "--out", QDir::tempPath() + "/flextron-not-written"},
+            "");
     }
     void saysWhatIsWrong()
     {

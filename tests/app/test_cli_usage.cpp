@@ -57,6 +57,12 @@ private slots:
                               << QByteArray("found \"half\"") << QByteArray("write full, a budget");
         QTest::newRow("pane's routing") << QStringList{"compare", model, "-p", "Once", "--panes", "0.5:wild"}
                                         << QByteArray("wild") << QByteArray("write full, a budget");
+        QTest::newRow("device to train on") << QStringList{"train",       "--config", model + "/config.json",
+                                                           "--tokenizer", model,      "--data",
+                                                           "x",           "--tokens", "1000",
+                                                           "--out",       "y",        "--device",
+                                                           "tpu"}
+                                            << QByteArray("\"tpu\"") << QByteArray("choose auto, cpu, cuda");
         QTest::newRow("unknown stage") << QStringList{"convert", model, "--data",   "x",
                                                       "--out",   "y",   "--stages", "importance,magic"}
                                        << QByteArray("\"magic\"")
