@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -20,9 +21,11 @@
 
 namespace flextron::test {
 
+/// In FLEXTRON_TEST_DATA of the environment (for programs that were built elsewhere), else where the sources lie.
 inline std::filesystem::path dataFolder(const std::string& name)
 {
-    return std::filesystem::path(FLEXTRON_TEST_DATA) / name;
+    const char* elsewhere = std::getenv("FLEXTRON_TEST_DATA");
+    return std::filesystem::path(elsewhere ? elsewhere : FLEXTRON_TEST_DATA) / name;
 }
 
 /// Names of every model in tests/data, to be opened with openModel.
