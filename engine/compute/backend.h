@@ -98,6 +98,9 @@ public:
     [[nodiscard]] const ModelConfig& config() const { return checkpoint().config(); }
     /// "reference, LibTorch 2.11.0, float32, cpu": for a person and for the latency table's fingerprint.
     [[nodiscard]] virtual std::string description() const = 0;
+    /// Counts the changes of a step's time that description() does not tell: another layout of the weights, other
+    /// kernels. From 1; a latency table of another revision is out of date.
+    [[nodiscard]] virtual int revision() const = 0;
     /// Bytes an element of the resident weights and of the K/V cache: for Cost.
     [[nodiscard]] virtual int bytesPerWeight() const = 0;
     [[nodiscard]] virtual int bytesPerKv() const = 0;

@@ -12,6 +12,7 @@ public:
 
     [[nodiscard]] const Checkpoint& checkpoint() const override { return *checkpoint_; }
     [[nodiscard]] std::string description() const override;
+    [[nodiscard]] int revision() const override { return 1; }
     [[nodiscard]] int bytesPerWeight() const override;
     [[nodiscard]] int bytesPerKv() const override { return bytesPerWeight(); }
     [[nodiscard]] std::int64_t weightBytes() const override { return weights_.bytes(); }

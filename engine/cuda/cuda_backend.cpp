@@ -10,6 +10,9 @@
 namespace flextron {
 namespace {
 
+/// Add one with every change of the weights' layout or the kernels that changes a step's time.
+constexpr int kRevision = 1;
+
 class CudaBackend final : public Backend {
 public:
     CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, const FlextronCudaPlugin& plugin, const Gpu& gpu,
@@ -27,6 +30,7 @@ public:
     {
         return "decode, " + std::string(weightTypeName(model_->type())) + " weights, CUDA, " + gpu_name_;
     }
+    [[nodiscard]] int revision() const override { return kRevision; }
     [[nodiscard]] int bytesPerWeight() const override { return model_->weightBytes(); }
     [[nodiscard]] int bytesPerKv() const override { return 4; }
     [[nodiscard]] std::int64_t weightBytes() const override { return cudaWeightBytes(config(), model_->type()); }

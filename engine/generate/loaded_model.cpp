@@ -139,9 +139,9 @@ std::shared_ptr<const Backend> loadBackend(const LoadedModel& model, const LoadO
 /// A table that does not fit or cannot be read is as good as none: it can be measured again.
 void addLatency(LoadedModel& model)
 {
-    const std::string fingerprint = latencyFingerprint(*model.backend);
-    auto table = readLatencyTable(latencyTablePath(fingerprint));
-    if (table && table->fingerprint == fingerprint) model.latency = std::move(*table);
+    auto table = cachedLatencyTable(*model.backend);
+    if (table) model.latency = std::move(*table);
+    else model.latency_problem = table.error().message;
 }
 
 } // namespace

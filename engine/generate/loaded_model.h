@@ -32,6 +32,7 @@ struct LoadedModel {
     std::shared_ptr<const Backend> backend;
     Device device;
     std::optional<LatencyTable> latency; ///< from the user's cache, when one fits
+    std::string latency_problem;         ///< why there is none: "no latency table for this set-up yet"
 
     [[nodiscard]] const ModelConfig& config() const { return checkpoint->config(); }
     /// What resolveTarget needs; points into this object.

@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kMaxMs = 1e9;
 constexpr std::size_t kMaxEntries = 4096;
+constexpr int kOldestFormat = 2; // the only one without a revision
 
 std::vector<int> readAscending(const JsonObject& json, const std::string& key, int first)
 {
@@ -46,10 +47,11 @@ std::vector<std::vector<double>> readAttention(const JsonObject& json, const std
     return result;
 }
 
-LatencyTable parseTable(const JsonObject& json)
+LatencyTable parseTable(const JsonObject& json, std::int64_t format)
 {
     LatencyTable table;
     table.fingerprint = json.text("fingerprint");
+    if (format > kOldestFormat) table.revision = static_cast<int>(json.integer("revision", 0, 1 << 30));
     table.device = json.text("device");
     table.measured_at = json.text("measured_at");
     table.repeats = static_cast<int>(json.integer("repeats", 1, 1 << 20));
@@ -72,7 +74,7 @@ std::string latencyFingerprint(const Backend& backend)
 {
     const ModelConfig& config = backend.config();
     Fingerprint print;
-    print.add(LatencyTable::kFormatVersion);
+    print.add(kOldestFormat); // it stays, so that older tables are found and can be told to be out of date
     print.add(version);
     print.add(backend.description()); // kind, LibTorch, dtype, device, threads
     print.add(deviceName(backend));
@@ -98,13 +100,30 @@ Result<LatencyTable> readLatencyTable(const std::filesystem::path& file)
     return guarded([&] {
         const Json parsed = parseJson(readFile(file, 16 << 20).orThrow(), file);
         const JsonObject json(parsed, file.string());
-        if (const auto found = json.integer("format_version", 1, 1 << 30); found != LatencyTable::kFormatVersion)
+        const auto format = json.integer("format_version", 1, 1 << 30);
+        if (format < kOldestFormat || format > LatencyTable::kFormatVersion)
             throw Failure(ErrorCode::Unsupported,
-                          file.string() + ": a latency table of format version " + std::to_string(found) +
+                          file.string() + ": a latency table of format version " + std::to_string(format) +
                               "; this program knows " + std::to_string(LatencyTable::kFormatVersion),
                           "measure it again (flextron profile)");
-        return parseTable(json);
+        return parseTable(json, format);
     });
+}
+
+bool fitsBackend(const LatencyTable& table, const Backend& backend)
+{
+    return table.fingerprint == latencyFingerprint(backend) && table.revision == backend.revision();
+}
+
+Result<LatencyTable> cachedLatencyTable(const Backend& backend)
+{
+    auto table = readLatencyTable(latencyTablePath(latencyFingerprint(backend)));
+    if (!table && table.error().code == ErrorCode::NotFound)
+        return Error{ErrorCode::NotFound, "no latency table for this set-up yet", "measure it once (flextron profile)"};
+    if (table && !fitsBackend(*table, backend))
+        return Error{ErrorCode::Unsupported, "the latency table is out of date: measured with an older version",
+                     "measure it again (flextron profile)"};
+    return table;
 }
 
 Result<void> writeLatencyTable(const std::filesystem::path& file, const LatencyTable& table)
@@ -112,6 +131,7 @@ Result<void> writeLatencyTable(const std::filesystem::path& file, const LatencyT
     return guarded([&] {
         const nlohmann::ordered_json json = {{"format_version", LatencyTable::kFormatVersion},
                                              {"fingerprint", table.fingerprint},
+                                             {"revision", table.revision},
                                              {"device", table.device},
                                              {"measured_at", table.measured_at},
                                              {"repeats", table.repeats},

@@ -25,8 +25,9 @@ struct Routers;
 /// Milliseconds a decoded token at batch 1. Additive: fixed part + sum over layers of attention(heads, context) +
 /// MLP(width), and the routers where they choose. Plain value; widths between entries are interpolated linearly.
 struct LatencyTable {
-    static constexpr int kFormatVersion = 2;
+    static constexpr int kFormatVersion = 3;
     std::string fingerprint; ///< device, threads, dtype, engine version, model shape: a table is used on nothing else
+    int revision = 0;        ///< Backend::revision() of what was measured; 0: before there were revisions
     std::string device;      ///< for a person: "AMD EPYC, 2 threads"
     std::string measured_at; ///< ISO 8601, UTC
     int repeats = 0;         ///< medians of this many
@@ -65,9 +66,16 @@ Result<LatencyTable> measureLatency(const Backend& backend, const MeasureOptions
 /// Of a backend on this machine: what a table must match to be used.
 std::string latencyFingerprint(const Backend& backend);
 
-/// The user's cache. readLatencyTable: NotFound when none was measured for this fingerprint; Corrupt names the file.
+/// Of `backend` as it is now: the same fingerprint and revision.
+bool fitsBackend(const LatencyTable& table, const Backend& backend);
+
+/// The user's cache. readLatencyTable: NotFound when there is no such file; Corrupt names the file. Older formats are
+/// read, as tables of revision 0.
 std::filesystem::path latencyTablePath(const std::string& fingerprint);
 Result<LatencyTable> readLatencyTable(const std::filesystem::path& file);
+/// The cache's table for `backend`. NotFound when none was measured, Unsupported when it is of another revision and so
+/// out of date, Corrupt when the file cannot be read: none is a reason not to go on without, or to measure anew.
+Result<LatencyTable> cachedLatencyTable(const Backend& backend);
 Result<void> writeLatencyTable(const std::filesystem::path& file, const LatencyTable& table);
 
 /// Three entries measured anew against the table.

@@ -190,7 +190,7 @@ private:
     void goOn(const std::filesystem::path& file, const std::vector<int>& contexts)
     {
         const auto kept = readLatencyTable(file);
-        if (!kept || kept->fingerprint != table_.fingerprint || kept->mlp_widths != table_.mlp_widths ||
+        if (!kept || !fitsBackend(*kept, backend_) || kept->mlp_widths != table_.mlp_widths ||
             kept->head_counts != table_.head_counts || kept->router_inter_dim != table_.router_inter_dim ||
             kept->contexts.size() > contexts.size() ||
             !std::equal(kept->contexts.begin(), kept->contexts.end(), contexts.begin()))
@@ -204,6 +204,7 @@ private:
             throw Failure(ErrorCode::InvalidArgument, "latency needs at least 1 repeat", "give 15");
         const ChoiceSets& choices = backend_.checkpoint().choices();
         table_.fingerprint = latencyFingerprint(backend_);
+        table_.revision = backend_.revision();
         table_.device = deviceName(backend_);
         quick_ = options.quick;
         most_repeats_ = quick_ ? kMostQuickRounds : options.repeats;
@@ -341,7 +342,7 @@ LatencyTable measureLatencyWith(const Backend& backend, const MeasureOptions& op
 StaleCheck checkLatencyTableWith(const LatencyTable& table, const Backend& backend, const ClockMs& clock,
                                  const CancelToken& cancel)
 {
-    if (table.fingerprint != latencyFingerprint(backend))
+    if (!fitsBackend(table, backend))
         throw Failure(ErrorCode::InvalidArgument, "the latency table was measured on another device, model or version",
                       "measure it again (flextron profile)");
     const SubNetwork full = fullSubNetwork(backend.config());

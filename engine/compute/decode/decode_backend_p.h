@@ -19,6 +19,7 @@ public:
 
     [[nodiscard]] const Checkpoint& checkpoint() const override { return *checkpoint_; }
     [[nodiscard]] std::string description() const override;
+    [[nodiscard]] int revision() const override { return kRevision; }
     [[nodiscard]] int bytesPerWeight() const override;
     [[nodiscard]] int bytesPerKv() const override;
     [[nodiscard]] std::int64_t weightBytes() const override { return weights_.bytes(); }
@@ -27,6 +28,10 @@ public:
                                     const CancelToken& cancel) const override;
 
 private:
+    /// 1: the panels of the layout that docs/architecture.md describes. Add one with every change of the panels or the
+    /// kernels that changes a step's time.
+    static constexpr int kRevision = 1;
+
     std::shared_ptr<const Checkpoint> checkpoint_;
     WeightType type_;
     KvType kv_type_;

@@ -56,6 +56,7 @@ public:
     explicit HostDraws(std::shared_ptr<const Backend> inner) : inner_(std::move(inner)) {}
     [[nodiscard]] const Checkpoint& checkpoint() const override { return inner_->checkpoint(); }
     [[nodiscard]] std::string description() const override { return inner_->description(); }
+    [[nodiscard]] int revision() const override { return inner_->revision(); }
     [[nodiscard]] int bytesPerWeight() const override { return inner_->bytesPerWeight(); }
     [[nodiscard]] int bytesPerKv() const override { return inner_->bytesPerKv(); }
     [[nodiscard]] std::int64_t weightBytes() const override { return inner_->weightBytes(); }

@@ -145,7 +145,9 @@ private slots:
         const fs::path folder = copyOf("stories260k-llama", "timed");
         const auto model = loadModel(folder.string(), onCpu());
         LatencyTable table;
+        QCOMPARE(model->latency_problem, std::string("no latency table for this set-up yet"));
         table.fingerprint = latencyFingerprint(*model->backend);
+        table.revision = model->backend->revision();
         table.repeats = 3;
         table.mlp_widths = {0, 172};
         table.head_counts = {0, 8};
@@ -158,6 +160,12 @@ private slots:
         const auto with = loadModel(folder.string(), onCpu());
         QVERIFY(with->latency.has_value());
         QCOMPARE(with->targetContext().latency->fixed_ms, 0.5);
+        QVERIFY(with->latency_problem.empty());
+        table.revision = model->backend->revision() - 1;
+        QVERIFY(writeLatencyTable(file, table).ok());
+        const auto outdated = loadModel(folder.string(), onCpu());
+        QVERIFY(!outdated->latency);
+        QVERIFY2(has(outdated->latency_problem, "out of date"), outdated->latency_problem.c_str());
         append(file, "}");
         QVERIFY(!loadModel(folder.string(), onCpu())->latency); // no reason not to open the model
         fs::remove(file);

@@ -151,6 +151,7 @@ private slots:
         QVERIFY(near(table.noise, 0.0));
         QCOMPARE(table.repeats, 5);
         QCOMPARE(table.fingerprint, latencyFingerprint(*subject.model.backend));
+        QCOMPARE(table.revision, subject.model.backend->revision());
         QVERIFY(!table.device.empty());
         QCOMPARE(table.measured_at.size(), std::size_t(20));
     }
@@ -310,6 +311,7 @@ private slots:
         const auto read = readLatencyTable(file);
         QVERIFY2(read.ok(), read ? "" : read.error().message.c_str());
         QCOMPARE(read->fingerprint, table.fingerprint);
+        QCOMPARE(read->revision, table.revision);
         QCOMPARE(read->device, table.device);
         QCOMPARE(read->measured_at, table.measured_at);
         QCOMPARE(read->repeats, table.repeats);
@@ -336,7 +338,9 @@ private slots:
             QTest::newRow(name) << from << to << static_cast<int>(code) << message;
         };
         row("syntax", "{", "", "table.json");
-        row("version", "\"format_version\": 2", "\"format_version\": 3", "format version 3", ErrorCode::Unsupported);
+        row("version", "\"format_version\": 3", "\"format_version\": 4", "format version 4", ErrorCode::Unsupported);
+        row("ancient", "\"format_version\": 3", "\"format_version\": 1", "format version 1", ErrorCode::Unsupported);
+        row("no revision", "\"revision\"", "\"revison\"", "revision");
         row("missing key", "\"fixed_ms\"", "\"fixd_ms\"", "fixed_ms");
         row("negative time", "0.31", "-0.31", "mlp_ms");
         row("text for a time", "0.31", "\"0.31\"", "mlp_ms");
@@ -361,6 +365,46 @@ private slots:
         QVERIFY2(has(result.error().message, message.toStdString()) && has(result.error().message, "table.json"),
                  result.error().message.c_str());
         QCOMPARE(static_cast<int>(result.error().code), code);
+    }
+
+    // Tables outlive the layouts and kernels that they measured.
+    void anOutdatedTableIsSaidToBe_data()
+    {
+        QTest::addColumn<int>("format");
+        QTest::addColumn<int>("revision"); // of the backend now; the table is of 1
+        QTest::addColumn<QString>("problem");
+        QTest::newRow("as it was") << 3 << 1 << "";
+        QTest::newRow("other kernels since") << 3 << 2 << "out of date";
+        QTest::newRow("before there were revisions") << 2 << 1 << "out of date";
+        QTest::newRow("a format to come") << 4 << 1 << "format version 4";
+        QTest::newRow("never measured") << 0 << 1 << "no latency table for this set-up yet";
+    }
+    void anOutdatedTableIsSaidToBe()
+    {
+        QFETCH(int, format);
+        QFETCH(int, revision);
+        QFETCH(QString, problem);
+        qputenv("XDG_CACHE_HOME", folder_.filePath(QString("cache of ") + QTest::currentDataTag()).toUtf8());
+        const Fake subject = fake(std::string("outdated ") + QTest::currentDataTag());
+        FakeBackend& backend = *subject.model.backend;
+        const LatencyTable table = measureLatencyWith(backend, options({16}), subject.clock, {}, {});
+        const fs::path file = latencyTablePath(table.fingerprint);
+        if (format > 0) {
+            QVERIFY(writeLatencyTable(file, table).ok());
+            std::string text = readFile(file).orThrow();
+            const std::string key = "\"format_version\": ";
+            text.replace(text.find(key) + key.size(), 1, std::to_string(format));
+            if (format == 2) text.erase(text.find("\"revision\""), std::string("\"revision\": 1,").size());
+            QVERIFY(writeFile(file, text).ok());
+        }
+        backend.timing_revision = revision;
+        const auto cached = cachedLatencyTable(backend);
+        QCOMPARE(cached.ok(), problem.isEmpty());
+        if (cached) return;
+        QVERIFY2(has(cached.error().message, problem.toStdString()), cached.error().message.c_str());
+        QVERIFY(has(cached.error().hint, "flextron profile"));
+        if (revision == 2) // what was cut short is not gone on with, either, and nothing is checked against it
+            QCOMPARE(checkLatencyTable(table, backend).error().code, ErrorCode::InvalidArgument);
     }
 
     void noFile() { QCOMPARE(readLatencyTable(path("none.json")).error().code, ErrorCode::NotFound); }

@@ -42,9 +42,11 @@ public:
     std::function<void(int layer)> before_layer;
     /// Multiplies a step's time: noise, or a machine that slows down. Called once a pane and step.
     std::function<double()> slowness;
+    int timing_revision = 1; ///< revision()
 
     [[nodiscard]] const Checkpoint& checkpoint() const override { return *checkpoint_; }
     [[nodiscard]] std::string description() const override { return "fake, float32, cpu"; }
+    [[nodiscard]] int revision() const override { return timing_revision; }
     [[nodiscard]] int bytesPerWeight() const override { return 4; }
     [[nodiscard]] int bytesPerKv() const override { return 4; }
     [[nodiscard]] std::int64_t weightBytes() const override { return checkpoint_->bytes(); }
