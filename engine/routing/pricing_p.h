@@ -65,15 +65,15 @@ private:
 /// One pair of choices for all layers.
 struct Candidate {
     SubNetwork subnet;
-    double smaller_share = 1.0; ///< the smaller of the two shares of width
     Price price;
 };
 
-std::vector<Candidate> uniformCandidates(const TargetContext& context, const Pricing& pricing);
-
 using Measure = std::function<double(const Price&)>;
 
-/// Null when every candidate is above the limit.
+/// What targets counted by `measure` get under Routing::Uniform, the cheapest first (docs/method.md, uniform targets).
+std::vector<Candidate> uniformCandidates(const TargetContext& context, const Pricing& pricing, const Measure& measure);
+
+/// The last of uniformCandidates, by the same measure, that is not above the limit. Null when every one is.
 const Candidate* bestNotAbove(const std::vector<Candidate>& candidates, const Measure& measure, double limit);
 
 /// What the static router chooses between its stops, from the full model downwards; neighbours differ.

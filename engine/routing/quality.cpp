@@ -70,6 +70,11 @@ RecordedPoint lowestOf(const std::vector<RecordedPoint>& points, double allowed)
     return last;
 }
 
+double shareOfPrice(const Price& price)
+{
+    return price.share;
+}
+
 QualityChoice byRecord(const RecordedPoint& point, const std::string& text, Routing routing,
                        const TargetContext& context, const Pricing& pricing)
 {
@@ -84,12 +89,10 @@ QualityChoice byRecord(const RecordedPoint& point, const std::string& text, Rout
         recorded.kv = KvRule::All;
         // The network whose loss it was: not the one that the budget gets, where the router was above its stop.
         constexpr double kCounted = 1e-3; // the context at which the stage counted
-        const auto share = [](const Price& price) { return price.share; };
-        choice.subnet = staticNotAbove(recorded, share, point.cost + kCounted, Pricing(recorded)).subnet;
+        choice.subnet = staticNotAbove(recorded, shareOfPrice, point.cost + kCounted, Pricing(recorded)).subnet;
     } else if (routing == Routing::Uniform) {
-        const std::vector<Candidate> candidates = uniformCandidates(context, pricing);
-        const Candidate* best = bestNotAbove(
-            candidates, [](const Price& price) { return price.share; }, point.budget);
+        const std::vector<Candidate> candidates = uniformCandidates(context, pricing, shareOfPrice);
+        const Candidate* best = bestNotAbove(candidates, shareOfPrice, point.budget);
         choice.subnet = best ? best->subnet : pricing.full();
     }
     return choice;
@@ -100,7 +103,8 @@ std::vector<SubNetwork> members(Routing routing, const TargetContext& context, c
 {
     std::vector<SubNetwork> result;
     if (routing == Routing::Uniform) {
-        for (const Candidate& candidate : uniformCandidates(context, pricing)) result.push_back(candidate.subnet);
+        for (const Candidate& candidate : uniformCandidates(context, pricing, shareOfPrice))
+            result.push_back(candidate.subnet);
         return result;
     }
     return staticMembers(*context.routers, *context.config);

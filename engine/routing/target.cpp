@@ -37,8 +37,7 @@ std::string roundedUp(double value, int decimals)
 
 void requireAboveFloor(const std::vector<Candidate>& candidates, const Unit& unit, double value, const Pricing& pricing)
 {
-    double floor = unit.measure(candidates.front().price);
-    for (const Candidate& candidate : candidates) floor = std::min(floor, unit.measure(candidate.price));
+    const double floor = unit.measure(candidates.front().price);
     if (value >= floor) return;
     std::string nearest = roundedUp(floor, unit.decimals);
     throw Failure(ErrorCode::InvalidArgument,
@@ -152,8 +151,8 @@ ResolvedTarget resolveCost(const Target& target, const TargetContext& context, c
 {
     requireValue(target, context);
     const Routing routing = chosenRouting(target, context);
-    const std::vector<Candidate> candidates = uniformCandidates(context, pricing);
     const Unit unit = unitOf(target.kind);
+    const std::vector<Candidate> candidates = uniformCandidates(context, pricing, unit.measure);
     requireAboveFloor(candidates, unit, target.value, pricing);
     const Candidate& uniform = *bestNotAbove(candidates, unit.measure, target.value);
     // The whole model fits: there is nothing for a router to save.

@@ -69,7 +69,8 @@ struct ResolvedTarget {
 /// The best sub-network *not above* the target. A target below the floor is InvalidArgument, and the message names the
 /// floor and the nearest target that can be met. A target that the full model meets is the full model, whatever the
 /// routing. Our choices:
-/// - Uniform: of all pairs of choices, the one with the largest smaller share of width, then the most costly.
+/// - Uniform: of the pairs of choices whose shares of width are at most one choice step apart, the costliest; where
+///   none of those can be met, the costliest of the others (docs/method.md, uniform targets).
 /// - Static: the costliest of what the router chooses between its stops that is not above the target, by the table at
 ///   hand. A budget below all of them gets the cheapest one, and `share` says so; other targets are refused there.
 /// - Dynamic: `share` is what the routers are asked for, moved to the nearest trained stop outside of those, and
