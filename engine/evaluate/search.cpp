@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <random>
 
@@ -14,6 +15,63 @@ namespace {
 
 /// Index of a choice for each place: layer 0 heads, layer 0 MLP, layer 1 heads, ...
 using Genes = std::vector<int>;
+
+/// What reading sub-networks taught about the surrogate: its errors on them, carried over to others by how many choices
+/// they share. Kernel ridge regression with exp(-4 x the share of places that differ).
+class Corrections {
+public:
+    [[nodiscard]] bool knows(const Genes& genes) const
+    {
+        return std::find(genes_.begin(), genes_.end(), genes) != genes_.end();
+    }
+    /// `error`: measured less foretold, nats a token.
+    void add(const Genes& genes, double error)
+    {
+        genes_.push_back(genes);
+        errors_.push_back(error);
+        solve();
+    }
+    [[nodiscard]] double at(const Genes& genes) const
+    {
+        double sum = 0;
+        for (std::size_t i = 0; i < genes_.size(); ++i) sum += weights_[i] * alike(genes, genes_[i]);
+        return sum;
+    }
+
+private:
+    static double alike(const Genes& a, const Genes& b)
+    {
+        int differ = 0;
+        for (std::size_t place = 0; place < a.size(); ++place) differ += a[place] != b[place] ? 1 : 0;
+        return std::exp(-4.0 * differ / static_cast<double>(a.size()));
+    }
+
+    /// (K + ridge) weights = errors, by Cholesky: K is symmetric and positive.
+    void solve()
+    {
+        constexpr double kRidge = 0.05;
+        const std::size_t n = genes_.size();
+        std::vector<std::vector<double>> lower(n, std::vector<double>(n, 0.0));
+        weights_ = errors_;
+        for (std::size_t i = 0; i < n; ++i) {
+            for (std::size_t j = 0; j <= i; ++j) {
+                double sum = alike(genes_[i], genes_[j]) + (i == j ? kRidge : 0.0);
+                for (std::size_t k = 0; k < j; ++k) sum -= lower[i][k] * lower[j][k];
+                lower[i][j] = i == j ? std::sqrt(sum) : sum / lower[j][j];
+            }
+            for (std::size_t k = 0; k < i; ++k) weights_[i] -= lower[i][k] * weights_[k];
+            weights_[i] /= lower[i][i];
+        }
+        for (std::size_t i = n; i-- > 0;) {
+            for (std::size_t k = i + 1; k < n; ++k) weights_[i] -= lower[k][i] * weights_[k];
+            weights_[i] /= lower[i][i];
+        }
+    }
+
+    std::vector<Genes> genes_;
+    std::vector<double> errors_;
+    std::vector<double> weights_;
+};
 
 /// Cost and loss of genes. Cost is a sum over places, in a table as in FLOPs, so each place's choices are priced once.
 class Landscape {
@@ -41,6 +99,12 @@ public:
     {
         return static_cast<int>((place % 2 == 0 ? choices_.head_int_list : choices_.mlp_int_list).size());
     }
+    [[nodiscard]] Genes widest() const
+    {
+        Genes genes;
+        for (std::size_t place = 0; place < extra_.size(); ++place) genes.push_back(choicesAt(place) - 1);
+        return genes;
+    }
     [[nodiscard]] double floor() const { return floor_; }
     [[nodiscard]] double share(const Genes& genes) const
     {
@@ -49,7 +113,8 @@ public:
             sum += extra_[place][static_cast<std::size_t>(genes[place])];
         return sum;
     }
-    [[nodiscard]] double rise(const Genes& genes) const
+    /// By the surrogate, as it is.
+    [[nodiscard]] double foretold(const Genes& genes) const
     {
         std::vector<float> means;
         for (std::size_t place = 0; place < genes.size(); ++place) {
@@ -57,6 +122,23 @@ public:
             means[means.size() - static_cast<std::size_t>(choicesAt(place) - genes[place])] = 1.0f;
         }
         return surrogate_.predictRise(means);
+    }
+    /// By the surrogate and what reading taught about it.
+    [[nodiscard]] double rise(const Genes& genes) const { return foretold(genes) + corrections_.at(genes); }
+    void learn(const Genes& genes, double measured_rise) { corrections_.add(genes, measured_rise - foretold(genes)); }
+    [[nodiscard]] bool wasRead(const Genes& genes) const { return corrections_.knows(genes); }
+    /// None for widths that are no choices.
+    [[nodiscard]] std::optional<Genes> genesOf(const SubNetwork& subnet) const
+    {
+        Genes genes;
+        for (std::size_t place = 0; place < extra_.size(); ++place) {
+            const std::vector<int>& list = place % 2 == 0 ? choices_.head_int_list : choices_.mlp_int_list;
+            const int width = place % 2 == 0 ? subnet.heads[place / 2] : subnet.mlp[place / 2];
+            const auto found = std::find(list.begin(), list.end(), width);
+            if (found == list.end()) return std::nullopt;
+            genes.push_back(static_cast<int>(found - list.begin()));
+        }
+        return genes;
     }
     [[nodiscard]] SubNetwork subnetOf(const Genes& genes) const
     {
@@ -76,6 +158,7 @@ private:
     TargetContext context_;
     double floor_ = 0;
     std::vector<std::vector<double>> extra_; ///< [place][choice] share above the narrowest
+    Corrections corrections_;
 };
 
 /// Local search from many starts; remembers the best sub-networks that it met.
@@ -89,33 +172,23 @@ public:
     {
     }
 
-    /// All sub-networks met that cost at most `share`, the lowest predicted rise first.
-    std::vector<std::pair<double, Genes>> under(double share)
+    /// All sub-networks met that cost at most `share`, and their predicted rises.
+    const std::map<Genes, double>& under(double share)
     {
         limit_ = share * (1 + 1e-9);
         met_.clear();
+        random_.seed(options_.seed);
         for (int start = 0; start < options_.restarts; ++start) {
             cancel_.throwIfCancelled();
-            climb(start == 0 ? narrowed(widest()) : narrowed(anywhere()));
+            climb(start == 0 ? narrowed(land_.widest()) : narrowed(anywhere()));
         }
-        std::vector<std::pair<double, Genes>> result;
-        for (const auto& [genes, rise] : met_) result.emplace_back(rise, genes);
-        std::sort(result.begin(), result.end());
-        return result;
+        return met_;
     }
 
 private:
-    [[nodiscard]] Genes widest() const
-    {
-        Genes genes;
-        for (int place = 0; place < land_.places(); ++place)
-            genes.push_back(land_.choicesAt(static_cast<std::size_t>(place)) - 1);
-        return genes;
-    }
-
     Genes anywhere()
     {
-        Genes genes = widest();
+        Genes genes = land_.widest();
         for (int& gene : genes) gene = static_cast<int>(random_() % static_cast<std::uint64_t>(gene + 1));
         return genes;
     }
@@ -221,48 +294,55 @@ void check(const LoadedModel& model, const SearchGoal& goal, const Documents& do
         throw Failure(ErrorCode::InvalidArgument, "a search without candidates or starts", "give at least 1 of each");
 }
 
-/// Those of least predicted rise at no more than `share`.
-std::vector<Genes> bestUnder(Climber& climber, double share, int count)
+/// The one of least predicted rise at no more than `share` that was not read yet.
+std::optional<Genes> bestUnder(Climber& climber, const Landscape& land, double share)
 {
-    std::vector<Genes> result;
-    for (const auto& [rise, genes] : climber.under(share)) {
-        if (static_cast<int>(result.size()) == count) break;
-        result.push_back(genes);
+    std::optional<Genes> best;
+    double least = std::numeric_limits<double>::infinity();
+    for (const auto& [genes, rise] : climber.under(share)) {
+        if (rise >= least || land.wasRead(genes)) continue;
+        best = genes;
+        least = rise;
     }
-    return result;
+    return best;
 }
 
-/// The cheapest that the surrogate believes to be within `allowed`: cost limits are bisected.
-std::vector<Genes> cheapestWithin(Climber& climber, const Landscape& land, double allowed, int count)
+/// The cheapest that was not read yet and is believed to be within `allowed`: cost limits are bisected.
+std::optional<Genes> cheapestWithin(Climber& climber, const Landscape& land, double allowed)
 {
-    std::map<Genes, double> good; // share
+    std::optional<Genes> cheapest;
+    double least = std::numeric_limits<double>::infinity();
     double low = land.floor(), high = 1.0;
     for (int step = 0; step < 10; ++step) {
         const double middle = (low + high) / 2;
         bool found = false;
-        for (const auto& [rise, genes] : climber.under(middle))
-            if (rise <= allowed) {
-                good[genes] = land.share(genes);
-                found = true;
-            }
+        for (const auto& [genes, rise] : climber.under(middle)) {
+            if (rise > allowed || land.wasRead(genes)) continue;
+            found = true;
+            if (land.share(genes) >= least) continue;
+            cheapest = genes;
+            least = land.share(genes);
+        }
         (found ? high : low) = middle;
     }
-    std::vector<std::pair<double, Genes>> by_cost;
-    for (const auto& [genes, share] : good) by_cost.emplace_back(share, genes);
-    std::sort(by_cost.begin(), by_cost.end());
-    // The surrogate errs by a little either way: not only the very cheapest, but the cheapest of each of `count` bands.
+    return cheapest;
+}
+
+/// What uniform widths and the static router give for the same goal: a search is to be no worse.
+std::vector<Genes> knownAnswers(const SearchGoal& goal, const Landscape& land, double limit)
+{
+    Target target;
+    target.kind = goal.kind == SearchGoal::Kind::Quality     ? Target::Kind::Quality
+                  : goal.kind == SearchGoal::Kind::LatencyMs ? Target::Kind::LatencyMs
+                                                             : Target::Kind::Budget;
+    target.value = goal.value;
     std::vector<Genes> result;
-    double last = 0;
-    for (const auto& [share, genes] : by_cost) {
-        if (static_cast<int>(result.size()) == count) break;
-        if (!result.empty() && share < last * 1.01) continue;
-        result.push_back(genes);
-        last = share;
-    }
-    if (result.empty()) {
-        Genes widest;
-        for (int p = 0; p < land.places(); ++p) widest.push_back(land.choicesAt(static_cast<std::size_t>(p)) - 1);
-        result.push_back(widest);
+    for (const Routing routing : {Routing::Uniform, Routing::Static}) {
+        target.routing = routing;
+        const auto resolved = resolveTarget(target, land.context());
+        if (!resolved) continue; // no static router, or none of its networks is small enough
+        if (const auto genes = land.genesOf(resolved->plan.subnet); genes && land.share(*genes) <= limit * (1 + 1e-9))
+            result.push_back(*genes);
     }
     return result;
 }
@@ -294,7 +374,7 @@ SearchCandidate readCandidate(const LoadedModel& model, const Landscape& land, c
     if (context.latency != nullptr)
         candidate.ms = context.latency->predictMs(candidate.subnet, context.context, context.kv);
     candidate.parameters = costOf(candidate.subnet, model.config()).parameters;
-    candidate.predicted_rise = land.rise(genes);
+    candidate.predicted_rise = land.foretold(genes);
     candidate.measured =
         scoreDocuments(model, documents, WidthPlan{candidate.subnet, nullptr, 1.0, nullptr}, {}, cancel).orThrow();
     candidate.measured_rise = candidate.measured.mean() - full.mean();
@@ -309,20 +389,31 @@ Result<SearchResult> searchSubNetwork(const LoadedModel& model, const SearchGoal
 {
     return guarded([&] {
         check(model, goal, documents, options);
-        const Landscape land(model, options);
+        Landscape land(model, options);
         Climber climber(land, options, cancel);
         const bool quality = goal.kind == SearchGoal::Kind::Quality;
         const double limit = limitFor(model, goal, land);
-        const std::vector<Genes> best = quality ? cheapestWithin(climber, land, goal.value, options.candidates)
-                                                : bestUnder(climber, limit, options.candidates);
         SearchResult result;
         result.full = scoreDocuments(model, documents, WidthPlan{fullSubNetwork(model.config()), nullptr, 1.0, nullptr},
                                      {}, cancel)
                           .orThrow();
-        for (const Genes& genes : best) {
+        const auto read = [&](const Genes& genes) {
+            if (land.wasRead(genes) || static_cast<int>(result.candidates.size()) == options.candidates) return;
             result.candidates.push_back(readCandidate(model, land, genes, documents, result.full, cancel));
+            land.learn(genes, result.candidates.back().measured_rise);
             if (progress)
-                progress({"reading the best sub-networks", result.candidates.size(), best.size(), "sub-networks"});
+                progress({"reading sub-networks", result.candidates.size(),
+                          static_cast<std::uint64_t>(options.candidates), "sub-networks"});
+        };
+        const auto searchOn = [&] {
+            const auto next = quality ? cheapestWithin(climber, land, goal.value) : bestUnder(climber, land, limit);
+            if (next) read(*next);
+            return next.has_value();
+        };
+        const bool found = searchOn();
+        for (const Genes& genes : knownAnswers(goal, land, limit)) read(genes);
+        if (!found && result.candidates.empty()) read(land.widest());
+        while (static_cast<int>(result.candidates.size()) < options.candidates && searchOn()) {
         }
         const auto meets = [&](const SearchCandidate& candidate) { return candidate.measured_rise <= goal.value; };
         std::sort(result.candidates.begin(), result.candidates.end(),

@@ -1,7 +1,7 @@
 // The best sub-network for a target, by the surrogate and the latency table at hand: no training, no routers.
 //
-// Source: Flextron's surrogate answers without running the model; the search, and that the best few are read for real
-// before one is chosen, are our choice (docs/method.md).
+// Source: Flextron's surrogate answers without running the model; the search, that what it proposes is read for real,
+// corrects the surrogate and decides, are our choice (docs/method.md).
 #pragma once
 
 #include <cstdint>
@@ -32,13 +32,13 @@ struct SearchCandidate {
     double share = 1.0;
     std::optional<double> ms;
     std::int64_t parameters = 0;
-    double predicted_rise = 0; ///< nats a token, by the surrogate
+    double predicted_rise = 0; ///< nats a token, by the surrogate as it is in the file
     TextLoss measured;         ///< by reading the documents
     double measured_rise = 0;
 };
 
 struct SearchOptions {
-    int candidates = 8; ///< read for real
+    int candidates = 16; ///< read for real, each search led by what those before taught
     int restarts = 24;
     int context = 256; ///< length at which cost is counted
     KvRule kv = KvRule::Own;
