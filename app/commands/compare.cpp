@@ -13,9 +13,9 @@ void printPane(Console& console, const Compared& compared, std::size_t pane)
     const int index = static_cast<int>(pane);
     const auto timing = compared.generation->timing(index);
     std::string text = (pane == 0 ? "== " : "\n== ") + compared.traces[pane].label + ": " +
-                       resolvedText(*compared.model, compared.targets[pane]) + "\n" + compared.generation->text(index) +
-                       "\n-- " + fixedText(timing.tokens_per_second, 1) + " tokens a second, " +
-                       fixedText(timing.p50_ms, 2) + " ms a token; ";
+                       resolvedText(*compared.model, compared.targets[pane], /*with_source=*/false) + "\n" +
+                       compared.generation->text(index) + "\n-- " + fixedText(timing.tokens_per_second, 1) +
+                       " tokens a second, " + fixedText(timing.p50_ms, 2) + " ms a token; ";
     if (pane == compared.baseline) {
         text += "the baseline";
     } else {
@@ -33,9 +33,12 @@ void printPane(Console& console, const Compared& compared, std::size_t pane)
 int run(Console& console, const ComparingOptions& options)
 {
     const Compared compared = comparePanes(console, options);
-    if (options.run.json) console.printJson(compareDocument(compared));
-    else
+    if (options.run.json) {
+        console.printJson(compareDocument(compared));
+    } else {
         for (std::size_t pane = 0; pane < compared.panes.size(); ++pane) printPane(console, compared, pane);
+        console.print("\nshares: of the full model's " + costBasis(*compared.model) + "\n");
+    }
     return compared.whole ? kDone : kCancelled;
 }
 

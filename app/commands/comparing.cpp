@@ -51,6 +51,7 @@ void ComparingOptions::declare(CLI::App& command)
 
 Compared comparePanes(Console& console, const ComparingOptions& options)
 {
+    options.target.check();
     const auto items = splitPanes(options.panes, options.panes_option);
     checkWritable(options.trace);
     auto loaded = options.run.load(console, options.target.routers);

@@ -186,11 +186,22 @@ Cost costOn(const LoadedModel& model, const SubNetwork& subnet, int context, KvR
     return costOf(subnet, model.config(), options);
 }
 
-std::string resolvedText(const LoadedModel& model, const ResolvedTarget& resolved)
+std::string costBasis(const LoadedModel& model)
+{
+    if (!model.latency)
+        return "FLOPs" + (model.latency_problem.empty() ? "" : " (" + model.latency_problem + ": flextron profile)");
+    const bool here = fitsBackend(*model.latency, *model.backend);
+    return "latency (table of " + (here ? "this machine" : model.latency->device) + ", " +
+           model.latency->measured_at.substr(0, 10) + ")";
+}
+
+std::string resolvedText(const LoadedModel& model, const ResolvedTarget& resolved, bool with_source)
 {
     std::string text = fixedText(100 * resolved.share, 1) + " % of the full model's " +
-                       (resolved.predicted_ms ? "latency" : resolved.cost_basis);
-    if (resolved.predicted_ms) text += " (" + fixedText(*resolved.predicted_ms, 2) + " ms)";
+                       (with_source     ? costBasis(model)
+                        : model.latency ? "latency"
+                                        : "FLOPs");
+    if (resolved.predicted_ms) text += ", " + fixedText(*resolved.predicted_ms, 2) + " ms";
     if (resolved.predicted_rise)
         text += ", loss " + fixedText(*resolved.predicted_rise, 4) + " nats above the full model's (" +
                 resolved.quality_basis + ")";

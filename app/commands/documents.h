@@ -22,8 +22,12 @@ Json runDocument(const LoadedModel& model);
 Json paneDocument(const LoadedModel& model, const ResolvedTarget& resolved, const Trace& trace, const std::string& text,
                   const PaneTiming& timing);
 
-/// "61.2 % of the full model's latency, 4.2M parameters a token"
-std::string resolvedText(const LoadedModel& model, const ResolvedTarget& resolved);
+/// What shares of cost are shares of, and why: "latency (table of this machine, 2024-07-21)", "FLOPs (no latency table
+/// for this set-up yet: flextron profile)"; "FLOPs" alone where they were asked for.
+std::string costBasis(const LoadedModel& model);
+/// "61.2 % of the full model's latency (table of this machine, 2024-07-21), 0.26 ms, widths by token". Where costBasis
+/// is said once for several: `with_source` false, and only its first word is here.
+std::string resolvedText(const LoadedModel& model, const ResolvedTarget& resolved, bool with_source = true);
 /// What a sub-network costs on this backend, with the options that say so.
 Cost costOn(const LoadedModel& model, const SubNetwork& subnet, int context, KvRule kv);
 

@@ -79,6 +79,7 @@ void printTask(Console& console, const Options& options, const LoadedModel& mode
     if (result.perplexity) text += ", perplexity " + withError(*result.perplexity, *result.perplexity_stderr, 3);
     if (result.truncated > 0)
         text += "\n" + std::to_string(result.truncated) + " questions were cut at their beginning to fit the context";
+    if (options.target.given()) text += "\n" + resolvedText(model, resolved);
     console.print(text + "\n");
 }
 
@@ -90,7 +91,8 @@ void printLoss(Console& console, const Options& options, const LoadedModel& mode
         return console.print(std::to_string(loss.documents.size()) + " documents, " + std::to_string(loss.tokens) +
                              " tokens: " + withError(loss.mean(), error, 4) + " nats a token, perplexity " +
                              withError(loss.perplexity(), loss.perplexity() * error, 3) + ", " +
-                             fixedText(loss.bitsPerByte(), 4) + " bits a byte\n");
+                             fixedText(loss.bitsPerByte(), 4) + " bits a byte\n" +
+                             (options.target.given() ? resolvedText(model, resolved) + "\n" : ""));
     Json document = {{"model", runDocument(model)},
                      {"target", targetDocument(resolved)},
                      {"task", options.task},

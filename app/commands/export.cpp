@@ -18,7 +18,7 @@ struct Options {
 };
 
 /// One sub-network for any text: a router that chooses by token has none.
-SubNetwork fixedSubNetwork(Console& console, const Options& options, LoadedModel& model)
+ResolvedTarget fixedTarget(Console& console, const Options& options, LoadedModel& model)
 {
     if (options.target.routing == "dynamic")
         throw UsageError("--routing dynamic: a choice that changes with the token is no checkpoint",
@@ -28,7 +28,7 @@ SubNetwork fixedSubNetwork(Console& console, const Options& options, LoadedModel
                          "say the widths with --subnet");
     Target target = options.target.target(model.config());
     if (!target.routing) target.routing = Routing::Uniform;
-    return options.target.resolve(console, model, target).plan.subnet;
+    return options.target.resolve(console, model, target);
 }
 
 int run(Console& console, const Options& options)
@@ -37,7 +37,10 @@ int run(Console& console, const Options& options)
     const auto type = options.run.loadOptions(BackendKind::Reference).type;
     auto folder = AtomicFolder::create(options.out).orThrow();
     auto model = options.run.load(console, options.target.routers, BackendKind::Reference);
-    const auto subnet = fixedSubNetwork(console, options, model);
+    const auto resolved = fixedTarget(console, options, model);
+    const SubNetwork& subnet = resolved.plan.subnet;
+    // Said only where the widths were found: the reference backend counts by a table of its own.
+    const std::string found = options.target.subnet.empty() ? resolvedText(model, resolved) + "\n" : "";
     auto extraction = extractSubNetwork(model.checkpoint, subnet).orThrow();
     writeCheckpoint(folder.path(), extraction.contents, console.progress()).orThrow();
     console.clearProgress();
@@ -68,7 +71,7 @@ int run(Console& console, const Options& options)
                            {"parity_tokens", ids.size()}});
     } else {
         std::string text = options.out + ": " + form + ", " + countText(double(written->parameters())) +
-                           " parameters, " + toString(subnet) + "\n";
+                           " parameters, " + toString(subnet) + "\n" + found;
         for (const auto& note : extraction.notes) text += note + "\n";
         char difference[32];
         std::snprintf(difference, sizeof difference, "%.3g", parity.max_difference);

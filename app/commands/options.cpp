@@ -33,6 +33,18 @@ template <class T> T understood(Result<T> result)
     return std::move(result).value();
 }
 
+void requireWidths(const LatencyTable& table, const ModelConfig& config, const std::string& file)
+{
+    const LayerSizes full = config.maxSizes();
+    const int mlp = table.mlp_widths.back(), heads = table.head_counts.back();
+    if (mlp == full.intermediate_size && heads == full.num_attention_heads) return;
+    throw Failure(ErrorCode::InvalidArgument,
+                  file + ": the table goes up to " + std::to_string(mlp) + " neurons and " + std::to_string(heads) +
+                      " heads; this model has " + std::to_string(full.intermediate_size) + " and " +
+                      std::to_string(full.num_attention_heads),
+                  "give a table that was measured with this model");
+}
+
 } // namespace
 
 CLI::Option* rangeChecked(CLI::Option* option, double low, bool low_included, double high, const std::string& expected)
@@ -73,33 +85,40 @@ void addModel(CLI::App& command, std::string& model)
         ->type_name("");
 }
 
-void addTable(CLI::App& command, std::string& table)
+void CountingOptions::declare(CLI::App& command, const std::string& group)
 {
+    addChoice(command, "--cost", cost, "auto|ms|flops",
+              "what shares of cost are counted in (default: ms where there is a latency table, else flops)")
+        ->group(group);
     command.add_option("--table", table, "a latency table, of this machine or another (flextron profile writes one)")
-        ->type_name("FILE");
+        ->type_name("FILE")
+        ->group(group);
 }
 
-void useLatencyTable(Console& console, LoadedModel& model, const std::string& file)
+void CountingOptions::check(bool needs_ms) const
 {
-    if (!file.empty()) {
-        model.latency = readLatencyTable(file).orThrow();
-        const LayerSizes full = model.config().maxSizes();
-        if (model.latency->mlp_widths.back() != full.intermediate_size ||
-            model.latency->head_counts.back() != full.num_attention_heads)
-            throw Failure(ErrorCode::InvalidArgument,
-                          file + ": the table goes up to " + std::to_string(model.latency->mlp_widths.back()) +
-                              " neurons and " + std::to_string(model.latency->head_counts.back()) +
-                              " heads; this model has " + std::to_string(full.intermediate_size) + " and " +
-                              std::to_string(full.num_attention_heads),
-                          "give a table that was measured with this model");
-        return;
+    if (cost != "flops") return;
+    if (needs_ms)
+        throw UsageError("--cost flops and a target in milliseconds contradict each other", "leave out one of the two");
+    if (!table.empty()) throw UsageError("--cost flops and --table contradict each other", "leave out one of the two");
+}
+
+void CountingOptions::apply(Console& console, LoadedModel& model, bool needs_ms) const
+{
+    check(needs_ms);
+    if (cost == "flops") {
+        model.latency.reset();
+        model.latency_problem.clear(); // none: it is as asked for
+    } else if (!table.empty()) {
+        model.latency = readLatencyTable(table).orThrow();
+        requireWidths(*model.latency, model.config(), table);
+    } else if (!model.latency && (needs_ms || cost == "ms")) {
+        console.note(model.latency_problem + ": measuring the latency of this device now");
+        model.latency = measureLatency(*model.backend, {}, console.progress(), console.cancel()).orThrow();
+        const auto kept = writeLatencyTable(latencyTablePath(model.latency->fingerprint), *model.latency);
+        if (!kept.ok()) console.warn("the latency table could not be kept: " + kept.error().message);
+        console.clearProgress();
     }
-    if (model.latency) return;
-    console.note("measuring the latency of this device, once");
-    model.latency = measureLatency(*model.backend, {}, console.progress(), console.cancel()).orThrow();
-    const auto kept = writeLatencyTable(latencyTablePath(model.latency->fingerprint), *model.latency);
-    if (!kept.ok()) console.warn("the latency table could not be kept: " + kept.error().message);
-    console.clearProgress();
 }
 
 DeviceRequest requestedDevice(const std::string& text)
@@ -201,9 +220,7 @@ void TargetOptions::declareRouting(CLI::App& command)
         ->type_name("N")
         ->group("Routing");
     command.add_option("--routers", routers, "routers of another run")->type_name("FILE")->group("Routing");
-    command.add_option("--table", table, "a latency table, of this machine or another (flextron profile writes one)")
-        ->type_name("FILE")
-        ->group("Routing");
+    counting.declare(command, "Routing");
     command
         .add_option("--quality-text", quality_text,
                     "the validation text that --quality is meant on (default: the first one recorded)")
@@ -228,6 +245,7 @@ void TargetOptions::check() const
     if (targets() > 1)
         throw UsageError("more than one target was given",
                          "give at most one of --budget, --latency, --params, --quality and --subnet");
+    counting.check(latency_ms.has_value());
 }
 
 Target TargetOptions::target(const ModelConfig& config) const
@@ -281,7 +299,7 @@ ResolvedTarget TargetOptions::resolve(Console& console, LoadedModel& model) cons
 
 ResolvedTarget TargetOptions::resolve(Console& console, LoadedModel& model, const Target& target) const
 {
-    if (!table.empty() || target.kind == Target::Kind::LatencyMs) useLatencyTable(console, model, table);
+    counting.apply(console, model, target.kind == Target::Kind::LatencyMs);
     const auto forced = readOverrides(model.config());
     const bool dynamic = target.routing ? *target.routing == Routing::Dynamic
                                         : model.routers && model.routers->dynamic();

@@ -35,11 +35,20 @@ DeviceRequest requestedDevice(const std::string& text);
 /// The positional MODEL.
 void addModel(CLI::App& command, std::string& model);
 
-/// "--table"
-void addTable(CLI::App& command, std::string& table);
-/// The model's latency table: the one in `file`, measured on any machine; or, without a file and where none fits, one
-/// that is measured now and kept. Failure for a table of a model with other widths.
-void useLatencyTable(Console& console, LoadedModel& model, const std::string& file);
+/// What costs are counted in, and by which table.
+struct CountingOptions {
+    std::string cost = "auto";
+    std::string table;
+
+    /// "--cost" and "--table"
+    void declare(CLI::App& command, const std::string& group = "Cost");
+    /// UsageError for options that contradict each other. `needs_ms`: the target is in milliseconds.
+    void check(bool needs_ms) const;
+    /// Leaves the model with the latency table that costs are to be counted by, or with none for FLOPs: the one in the
+    /// file, measured on any machine; else that of the cache; else, where milliseconds are needed, one that is measured
+    /// now and kept. Failure for a table of a model with other widths.
+    void apply(Console& console, LoadedModel& model, bool needs_ms) const;
+};
 
 /// Which model, and where and how it runs.
 struct RunOptions {
@@ -72,7 +81,7 @@ struct TargetOptions {
     std::string routers;
     std::string overrides;
     std::string kv;
-    std::string table;
+    CountingOptions counting;
     std::string quality_text;
     int context = 256;
 
@@ -80,7 +89,7 @@ struct TargetOptions {
     /// Without the five targets: for a command that has its own way to say them.
     void declareRouting(CLI::App& command);
     [[nodiscard]] bool given() const { return targets() > 0 || !routing.empty() || !overrides.empty(); }
-    /// UsageError when more than one target was given.
+    /// UsageError when more than one target was given, or a way to count that contradicts it.
     void check() const;
     [[nodiscard]] Target target(const ModelConfig& config) const;
     [[nodiscard]] std::shared_ptr<const Overrides> readOverrides(const ModelConfig& config) const;

@@ -17,7 +17,7 @@ struct Options {
     ParetoOptions pareto;
     std::vector<std::string> data;
     std::string routers;
-    std::string table;
+    CountingOptions counting;
     std::string svg;
     int limit = 0;
 };
@@ -51,7 +51,7 @@ std::string column(std::string text, std::size_t width)
     return text.append(text.size() < width ? width - text.size() : 1, ' ');
 }
 
-std::string paretoText(const Pareto& pareto)
+std::string paretoText(const LoadedModel& model, const Pareto& pareto)
 {
     const bool ms = pareto.points.front().ms.has_value();
     std::string text = column("routing", 10) + column("asked", 8) + column("cost", 8) + (ms ? column("ms", 9) : "") +
@@ -62,7 +62,7 @@ std::string paretoText(const Pareto& pareto)
                 column(countText(point.parameters), 12) + column(fixedText(point.loss.mean(), 4), 9) +
                 column(fixedText(point.loss.standardError(), 4), 8) +
                 column(fixedText(point.loss.perplexity(), 3), 12) + (point.on_front ? "*" : "") + "\n";
-    text += "cost by " + pareto.cost_basis + "; * nothing is cheaper and better\n";
+    text += "cost: share of the full model's " + costBasis(model) + "; * nothing is cheaper and better\n";
     for (const std::string& left_out : pareto.left_out) text += "left out: " + left_out + "\n";
     return text;
 }
@@ -91,17 +91,18 @@ Plot plotOf(const LoadedModel& model, const Pareto& pareto)
 
 int run(Console& console, const Options& options)
 {
+    options.counting.check(/*needs_ms=*/false);
     checkWritable(options.svg);
     auto model = options.run.load(console, options.routers);
     const auto documents = readDocumentList(options.data, tokenizerOf(model), options.limit, console);
-    useLatencyTable(console, model, options.table);
+    options.counting.apply(console, model, options.counting.cost != "flops");
     auto settings = options.pareto;
     settings.seed = options.run.seed;
     const auto pareto = measurePareto(model, documents, settings, console.progress(), console.cancel()).orThrow();
     console.clearProgress();
     if (!options.svg.empty()) writeFile(options.svg, svgPlot(plotOf(model, pareto))).orThrow();
     if (options.run.json) console.printJson(paretoDocument(model, pareto));
-    else console.print(paretoText(pareto));
+    else console.print(paretoText(model, pareto));
     return kDone;
 }
 
@@ -129,7 +130,7 @@ Run declarePareto(CLI::App& command)
         ->check(CLI::Range(1, 10'000'000).description(""))
         ->type_name("N");
     command.add_option("--routers", options->routers, "routers of another run")->type_name("FILE");
-    addTable(command, options->table);
+    options->counting.declare(command);
     command.add_option("--svg", options->svg, "draw the points into a file")->type_name("FILE");
     options->run.declare(command);
     command.footer("Example:\n  flextron pareto MODEL --data stories.valid.txt --limit 100 --svg pareto.svg");

@@ -14,6 +14,7 @@ struct Options {
     RunOptions run;
     std::vector<std::string> data;
     std::string routers;
+    CountingOptions counting;
     RouterReportOptions report;
     int limit = 50;
 };
@@ -135,10 +136,11 @@ std::string comparedText(const char* name, const PairedComparison& compared)
            " (p " + (compared.p_value < 1e-4 ? "< 0.0001" : "= " + fixedText(compared.p_value, 4)) + ")";
 }
 
-std::string reportText(const Named& named)
+std::string reportText(const LoadedModel& model, const Named& named)
 {
     const RouterReport& report = named.report;
-    std::string text = named.name + "; cost by " + report.cost_basis + "; differences in nats a token\n";
+    std::string text = named.name + "; cost: share of the full model's " + costBasis(model) +
+                       "; differences in nats a token\n";
     for (const StopUse& stop : report.stops) {
         text += "\n" + stop.text + ", asked for " + fixedText(stop.asked, 3) + "\n";
         if (stop.fixed)
@@ -193,8 +195,10 @@ std::string comparisonText(const Json& rows)
 
 int run(Console& console, const Options& options)
 {
+    options.counting.check(/*needs_ms=*/false);
     auto model = options.run.load(console);
     const auto texts = readTexts(options, tokenizerOf(model), console);
+    options.counting.apply(console, model, /*needs_ms=*/false);
     auto settings = options.report;
     settings.seed = options.run.seed;
     std::vector<Named> reports;
@@ -224,7 +228,8 @@ int run(Console& console, const Options& options)
         console.printJson(document);
         return kDone;
     }
-    for (const Named& named : reports) console.print((&named == &reports.front() ? "" : "\n") + reportText(named));
+    for (const Named& named : reports)
+        console.print((&named == &reports.front() ? "" : "\n") + reportText(model, named));
     if (reports.size() == 2) console.print(comparisonText(compared));
     return kDone;
 }
@@ -258,6 +263,7 @@ Run declareRouters(CLI::App& command)
         ->capture_default_str()
         ->check(CLI::Range(1, 10'000'000).description(""))
         ->type_name("N");
+    options->counting.declare(command);
     options->run.declare(command);
     command.footer("Example:\n  flextron routers MODEL --data stories=stories.txt books=books.txt --stops 0.8,0.6");
     return [options](Console& console) { return run(console, *options); };

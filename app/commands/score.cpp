@@ -50,7 +50,8 @@ Json scoreDocument(const LoadedModel& model, const ResolvedTarget& resolved, con
     return document;
 }
 
-std::string scoreText(const LoadedModel& model, const Score& score, const Options& options)
+std::string scoreText(const LoadedModel& model, const ResolvedTarget& resolved, const Score& score,
+                      const Options& options)
 {
     std::string text;
     const auto& records = score.trace.records;
@@ -68,6 +69,7 @@ std::string scoreText(const LoadedModel& model, const Score& score, const Option
     text += std::to_string(score.tokens) + " tokens, " + fixedText(score.mean(), 4) + " nats a token, perplexity " +
             fixedText(score.perplexity(), 3);
     if (score.text_bytes > 0) text += ", " + fixedText(score.bitsPerByte(), 4) + " bits a byte";
+    if (options.target.given()) text += "\n" + resolvedText(model, resolved);
     return text + "\n";
 }
 
@@ -90,7 +92,7 @@ int run(Console& console, const Options& options)
         writeTraces(options.trace, {score.trace}).orThrow();
     }
     if (options.run.json) console.printJson(scoreDocument(model, resolved, score, options));
-    else console.print(scoreText(model, score, options));
+    else console.print(scoreText(model, resolved, score, options));
     return kDone;
 }
 

@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
 
+#include <cmath>
+
 #include "app/commands/commands.h"
 #include "app/commands/document_list.h"
 #include "app/commands/documents.h"
@@ -16,7 +18,7 @@ struct Options {
     std::optional<double> budget, latency_ms, quality;
     std::vector<std::string> data;
     std::string routers;
-    std::string table;
+    CountingOptions counting;
     int limit = 50;
 };
 
@@ -24,6 +26,7 @@ SearchGoal goalOf(const Options& options)
 {
     if (int(options.budget.has_value()) + int(options.latency_ms.has_value()) + int(options.quality.has_value()) != 1)
         throw UsageError("exactly one goal is needed", "give --budget, --latency or --quality");
+    options.counting.check(options.latency_ms.has_value());
     if (options.budget) return {SearchGoal::Kind::Share, *options.budget};
     if (options.latency_ms) return {SearchGoal::Kind::LatencyMs, *options.latency_ms};
     return {SearchGoal::Kind::Quality, *options.quality};
@@ -48,6 +51,7 @@ Json searchDocument(const LoadedModel& model, const SearchResult& result)
             {"device", model.latency ? Json(model.latency->device) : Json()},
             {"full_nll", result.full.mean()},
             {"met", result.met},
+            {"surrogate_error", model.routers->surrogate->relative_error},
             {"candidates", candidates}};
 }
 
@@ -56,7 +60,7 @@ std::string signedText(double value)
     return (value < 0 ? "" : "+") + fixedText(value, 4);
 }
 
-std::string searchText(const SearchResult& result)
+std::string searchText(const LoadedModel& model, const SearchResult& result)
 {
     std::string text;
     for (const SearchCandidate& candidate : result.candidates)
@@ -67,7 +71,15 @@ std::string searchText(const SearchResult& result)
     if (!result.met)
         text += "none of those read keeps within the goal; the nearest is the first, " +
                 fixedText(result.candidates.front().measured_rise, 4) + " nats above the full model\n";
-    return text;
+    const SearchCandidate& best = result.candidates.front();
+    const double error = (best.measured_rise - best.predicted_rise) / best.measured.mean();
+    const double stated = model.routers->surrogate->relative_error;
+    if (std::abs(error) > stated)
+        text +=
+            "the surrogate foretold the first one's loss " + fixedText(100 * std::abs(error), 1) + " % too " +
+            (error > 0 ? "low" : "high") + ", beyond the " + fixedText(100 * stated, 1) +
+            " % that it errs by on random sub-networks: a search finds where it errs, and what was measured counts\n";
+    return text + "cost: share of the full model's " + costBasis(model) + "\n";
 }
 
 int run(Console& console, const Options& options)
@@ -75,15 +87,14 @@ int run(Console& console, const Options& options)
     const SearchGoal goal = goalOf(options);
     auto model = options.run.load(console, options.routers);
     const auto documents = readDocumentList(options.data, tokenizerOf(model), options.limit, console);
-    if (!options.table.empty() || goal.kind == SearchGoal::Kind::LatencyMs)
-        useLatencyTable(console, model, options.table);
+    options.counting.apply(console, model, goal.kind == SearchGoal::Kind::LatencyMs);
     auto settings = options.search;
     settings.seed = options.run.seed;
     const auto result =
         searchSubNetwork(model, goal, documents, settings, console.progress(), console.cancel()).orThrow();
     console.clearProgress();
     if (options.run.json) console.printJson(searchDocument(model, result));
-    else console.print(searchText(result));
+    else console.print(searchText(model, result));
     return kDone;
 }
 
@@ -125,7 +136,7 @@ Run declareSearch(CLI::App& command)
         ->type_name("N");
     command.add_option("--routers", options->routers, "routers of another run, with their surrogate")
         ->type_name("FILE");
-    addTable(command, options->table);
+    options->counting.declare(command);
     options->run.declare(command);
     command.footer("Examples:\n  flextron search MODEL --latency 0.4 --data stories.valid.txt\n  flextron search MODEL "
                    "--quality 0.1 --data stories.valid.txt --table other-machine.json");

@@ -212,13 +212,35 @@ private slots:
             {"search", routed_.path(), "--latency", "8", "--table", table_, "--data", stories_, "--json"});
         QVERIFY2(run.code == 0, run.err.constData());
         const auto candidates = run.object()["candidates"].toArray();
-        QCOMPARE(candidates.size(), 8);
+        QCOMPARE(candidates.size(), 16);
         for (const auto& candidate : candidates) QVERIFY(candidate.toObject()["ms"].toDouble() <= 8 + 1e-9);
         // What it prints is what --subnet takes, and its loss is the one that evaluate measures.
         const auto again = runCli({"evaluate", routed_.path(), "--task", "perplexity", "--data", stories_, "--subnet",
                                    candidates[0].toObject()["subnet"].toString(), "--json"});
         QVERIFY2(again.code == 0, again.err.constData());
         QCOMPARE(again.object()["nll_mean"].toDouble(), candidates[0].toObject()["nll"].toDouble());
+    }
+
+    // In words: both numbers, how far the surrogate was off (it claims to err by nothing), and what costs are shares
+    // of.
+    void tellsInWords_data()
+    {
+        QTest::addColumn<QStringList>("command");
+        QTest::addColumn<QByteArrayList>("parts");
+        const QByteArray basis = "cost: share of the full model's latency (table of another machine, 2026-01-01)";
+        QTest::newRow("search") << QStringList{"search", routed_.path(), "--budget", "0.8", "--candidates", "3"}
+                                << QByteArrayList{" nats (foretold +0.", "the surrogate foretold the first one's loss ",
+                                                  ", beyond the 0.0 % ", basis};
+        QTest::newRow("routers") << QStringList{"routers", routed_.path(), "--stops", "0.8"} << QByteArrayList{basis};
+        QTest::newRow("pareto") << QStringList{"pareto", routed_.path(), "--budgets", "0.8"} << QByteArrayList{basis};
+    }
+    void tellsInWords()
+    {
+        QFETCH(QStringList, command);
+        QFETCH(QByteArrayList, parts);
+        const auto run = runCli(command + QStringList{"--data", stories_, "--table", table_});
+        QVERIFY2(run.code == 0, run.err.constData());
+        for (const QByteArray& part : parts) QVERIFY2(run.out.contains(part), run.out.constData());
     }
 
     // 3 widths of 4 of both sub-blocks in five layers: each that is not the widest costs 0.02 nats.
