@@ -6,15 +6,21 @@
 namespace flextron::reference {
 namespace {
 
-/// The first `n` rows, or the tensor itself: a view in any case.
+/// The first `n` of a dimension, as a view. All of them is the tensor itself: the way back through a view fills a
+/// tensor of zeros and adds it.
+at::Tensor first(const at::Tensor& tensor, std::int64_t dimension, std::int64_t n)
+{
+    return tensor.size(dimension) == n ? tensor : tensor.narrow(dimension, 0, n);
+}
+
 at::Tensor firstRows(const at::Tensor& tensor, std::int64_t n)
 {
-    return tensor.defined() ? tensor.narrow(0, 0, n) : tensor;
+    return tensor.defined() ? first(tensor, 0, n) : tensor;
 }
 
 at::Tensor firstColumns(const at::Tensor& tensor, std::int64_t n)
 {
-    return tensor.narrow(1, 0, n);
+    return first(tensor, 1, n);
 }
 
 /// y = x W^T + b; at::linear takes an undefined bias for none.
@@ -129,8 +135,8 @@ at::Tensor attention(const ModelConfig& config, const ReferenceLayer& layer, con
     const std::int64_t groups = heads / config.headsPerGroup();
     const std::int64_t rows = heads * dh;
 
-    const at::Tensor k = past.k.narrow(1, 0, groups); // [B, g, n, dh]
-    const at::Tensor v = past.v.narrow(1, 0, groups);
+    const at::Tensor k = first(past.k, 1, groups); // [B, g, n, dh]
+    const at::Tensor v = first(past.v, 1, groups);
     at::Tensor q = linear(normalised, firstRows(layer.q, rows), firstRows(layer.q_bias, rows));
     q = rotate(q.view({batch, tokens, heads, dh}).transpose(1, 2), rotary); // [B, H, T, dh]
     at::Tensor outputs = core ? core(q, k, v, visible) : plainAttention(q, k, v, visible);

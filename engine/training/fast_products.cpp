@@ -39,4 +39,14 @@ FastProducts::~FastProducts()
     allow(before_);
 }
 
+UsualProducts::UsualProducts() : before_(at::globalContext().float32MatmulPrecision())
+{
+    allow(at::Float32MatmulPrecision::HIGHEST);
+}
+
+UsualProducts::~UsualProducts()
+{
+    allow(before_);
+}
+
 } // namespace flextron

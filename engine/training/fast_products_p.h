@@ -24,4 +24,17 @@ private:
     bool used_ = false;
 };
 
+/// While it lives, float32 products are MKL's: for those of attention's blocks, so many and so small (64 x 64 on a
+/// block of queries and one of keys) that oneDNN takes three times as long, most of it to begin.
+class UsualProducts {
+public:
+    UsualProducts();
+    ~UsualProducts();
+    UsualProducts(const UsualProducts&) = delete;
+    UsualProducts& operator=(const UsualProducts&) = delete;
+
+private:
+    at::Float32MatmulPrecision before_;
+};
+
 } // namespace flextron

@@ -1,9 +1,39 @@
 #include "engine/training/passes_p.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "engine/training/fast_products_p.h"
+
 namespace flextron {
 namespace {
 
 using namespace reference;
+
+/// LibTorch's fused causal attention on the CPU, there and back without FastProducts.
+class CausalAttention final : public torch::autograd::Function<CausalAttention> {
+public:
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
+                              const at::Tensor& v)
+    {
+        const UsualProducts usual;
+        const auto [output, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, kCausal);
+        context->save_for_backward({q, k, v, output, log_sums});
+        return output;
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   const torch::autograd::variable_list& gradients)
+    {
+        const UsualProducts usual;
+        const auto saved = context->get_saved_variables();
+        auto [q, k, v] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+            gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], 0.0, kCausal);
+        return {std::move(q), std::move(k), std::move(v)};
+    }
+
+private:
+    static constexpr bool kCausal = true;
+};
 
 /// Causal without a mask where every token sees all before it, which is what the fused product is fastest at.
 at::Tensor fusedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& visible)
@@ -12,6 +42,7 @@ at::Tensor fusedAttention(const at::Tensor& q, const at::Tensor& k, const at::Te
     const at::Tensor keys = per_group == 1 ? k : k.repeat_interleave(per_group, 1); // [B, H, T, dh]
     const at::Tensor values = per_group == 1 ? v : v.repeat_interleave(per_group, 1);
     if (visible.defined()) return at::scaled_dot_product_attention(q, keys, values, visible);
+    if (q.is_cpu()) return CausalAttention::apply(q, keys, values);
     return at::scaled_dot_product_attention(q, keys, values, {}, 0.0, /*is_causal=*/true);
 }
 

@@ -156,6 +156,12 @@ private slots:
             const FastProducts products;
             QVERIFY(largestDifference(at::mm(a, b).to(at::kDouble), exact) <
                     8 * largestDifference(usual.to(at::kDouble), exact));
+            const auto fast = at::globalContext().float32MatmulPrecision();
+            {
+                const UsualProducts within; // attention's
+                QVERIFY(at::equal(at::mm(a, b), usual));
+            }
+            QVERIFY(at::globalContext().float32MatmulPrecision() == fast);
         }
         QVERIFY(at::globalContext().float32MatmulPrecision() == before);
         QVERIFY(at::equal(at::mm(a, b), usual));
