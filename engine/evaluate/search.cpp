@@ -7,71 +7,12 @@
 #include <random>
 
 #include "engine/base/numbers.h"
+#include "engine/evaluate/corrections_p.h"
 #include "engine/model/cost.h"
 
 namespace flextron {
 
 namespace {
-
-/// Index of a choice for each place: layer 0 heads, layer 0 MLP, layer 1 heads, ...
-using Genes = std::vector<int>;
-
-/// What reading sub-networks taught about the surrogate: its errors on them, carried over to others by how many choices
-/// they share. Kernel ridge regression with exp(-4 x the share of places that differ).
-class Corrections {
-public:
-    [[nodiscard]] bool knows(const Genes& genes) const
-    {
-        return std::find(genes_.begin(), genes_.end(), genes) != genes_.end();
-    }
-    /// `error`: measured less foretold, nats a token.
-    void add(const Genes& genes, double error)
-    {
-        genes_.push_back(genes);
-        errors_.push_back(error);
-        solve();
-    }
-    [[nodiscard]] double at(const Genes& genes) const
-    {
-        double sum = 0;
-        for (std::size_t i = 0; i < genes_.size(); ++i) sum += weights_[i] * alike(genes, genes_[i]);
-        return sum;
-    }
-
-private:
-    static double alike(const Genes& a, const Genes& b)
-    {
-        int differ = 0;
-        for (std::size_t place = 0; place < a.size(); ++place) differ += a[place] != b[place] ? 1 : 0;
-        return std::exp(-4.0 * differ / static_cast<double>(a.size()));
-    }
-
-    /// (K + ridge) weights = errors, by Cholesky: K is symmetric and positive.
-    void solve()
-    {
-        constexpr double kRidge = 0.05;
-        const std::size_t n = genes_.size();
-        std::vector<std::vector<double>> lower(n, std::vector<double>(n, 0.0));
-        weights_ = errors_;
-        for (std::size_t i = 0; i < n; ++i) {
-            for (std::size_t j = 0; j <= i; ++j) {
-                double sum = alike(genes_[i], genes_[j]) + (i == j ? kRidge : 0.0);
-                for (std::size_t k = 0; k < j; ++k) sum -= lower[i][k] * lower[j][k];
-                lower[i][j] = i == j ? std::sqrt(sum) : sum / lower[j][j];
-            }
-            for (std::size_t k = 0; k < i; ++k) weights_[i] -= lower[i][k] * weights_[k];
-            weights_[i] /= lower[i][i];
-        }
-        for (std::size_t i = n; i-- > 0;) {
-            for (std::size_t k = i + 1; k < n; ++k) weights_[i] -= lower[k][i] * weights_[k];
-            weights_[i] /= lower[i][i];
-        }
-    }
-
-    std::vector<Genes> genes_;
-    std::vector<double> errors_;
-    std::vector<double> weights_;
-};
 
 /// Cost and loss of genes. Cost is a sum over places, in a table as in FLOPs, so each place's choices are priced once.
 class Landscape {

@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "engine/evaluate/corrections_p.h"
 #include "engine/evaluate/pareto.h"
 #include "engine/evaluate/search.h"
 #include "engine/model/cost.h"
@@ -158,6 +159,38 @@ private slots:
                 if (!within.met) QVERIFY(other.measured_rise >= best.measured_rise);
             }
         }
+    }
+
+    // A surrogate's errors on what was read come back there, fade with every choice that differs, and grow no larger.
+    void errorsAreCarriedOverToWhatIsAlike_data()
+    {
+        QTest::addColumn<int>("differ"); // of 8 places
+        QTest::addColumn<double>("least");
+        QTest::addColumn<double>("most");
+        QTest::newRow("what was read") << 0 << 0.18 << 0.2;
+        QTest::newRow("one other choice") << 1 << 0.11 << 0.13;
+        QTest::newRow("half of them") << 4 << 0.02 << 0.03;
+        QTest::newRow("all of them") << 8 << 0.0 << 0.004;
+    }
+    void errorsAreCarriedOverToWhatIsAlike()
+    {
+        QFETCH(int, differ);
+        QFETCH(double, least);
+        QFETCH(double, most);
+        const Genes read(8, 1);
+        Genes asked = read;
+        std::fill_n(asked.begin(), differ, 2);
+        Corrections corrections;
+        QCOMPARE(corrections.at(asked), 0.0);
+        QVERIFY(!corrections.knows(read));
+        corrections.add(read, 0.2);
+        QVERIFY(corrections.knows(read) && !corrections.knows(Genes(8, 3)));
+        const double once = corrections.at(asked);
+        QVERIFY2(once > least && once < most, qPrintable(QString::number(once)));
+        // Far from it another one, which erred the other way: each keeps its own.
+        corrections.add(Genes(8, 5), -0.3);
+        QVERIFY(std::abs(corrections.at(asked) - once) < 0.01);
+        QVERIFY(std::abs(corrections.at(Genes(8, 5)) + 0.3) < 0.03);
     }
 
     // However wrong the surrogate is, what needs no search is read as well; and nothing is read twice.
