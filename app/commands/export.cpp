@@ -31,16 +31,28 @@ ResolvedTarget fixedTarget(Console& console, const Options& options, LoadedModel
     return options.target.resolve(console, model, target);
 }
 
+struct Choice {
+    SubNetwork subnet;
+    std::string found; ///< what to say of it
+};
+
+/// Found on the backend that other commands run on: a budget is the same network here and there. (Weights are copied,
+/// and logits compared, by the reference, which has a latency table of its own.)
+Choice choose(Console& console, const Options& options)
+{
+    const bool given = !options.target.subnet.empty();
+    auto model = options.run.load(console, options.target.routers, given ? BackendKind::Reference : BackendKind::Auto);
+    const auto resolved = fixedTarget(console, options, model);
+    return {resolved.plan.subnet, given ? "" : resolvedText(model, resolved) + "\n"};
+}
+
 int run(Console& console, const Options& options)
 {
     options.target.check();
     const auto type = options.run.loadOptions(BackendKind::Reference).type;
     auto folder = AtomicFolder::create(options.out).orThrow();
+    const auto [subnet, found] = choose(console, options);
     auto model = options.run.load(console, options.target.routers, BackendKind::Reference);
-    const auto resolved = fixedTarget(console, options, model);
-    const SubNetwork& subnet = resolved.plan.subnet;
-    // Said only where the widths were found: the reference backend counts by a table of its own.
-    const std::string found = options.target.subnet.empty() ? resolvedText(model, resolved) + "\n" : "";
     auto extraction = extractSubNetwork(model.checkpoint, subnet).orThrow();
     writeCheckpoint(folder.path(), extraction.contents, console.progress()).orThrow();
     console.clearProgress();
