@@ -72,6 +72,18 @@ private slots:
         QTRY_VERIFY(window_->findChild<QDockWidget*>(QStringLiteral("modelDock"))->isVisible()); // it was done
     }
 
+    void aCommandIsFoundByItsWholeName()
+    {
+        action("commands")->trigger();
+        auto* palette = window_->findChild<CommandPalette*>();
+        for (const QAction* listed : listedActions(window_.get())) {
+            if (!listed->isEnabled()) continue;
+            palette->line()->setText(actionTitle(listed));
+            QVERIFY2(palette->list()->currentItem()->text().startsWith(actionTitle(listed)),
+                     qPrintable(listed->text()));
+        }
+    }
+
     void everyPanelIsReachedByKeyboard()
     {
         window_->show();
@@ -188,6 +200,22 @@ private slots:
         const QSize size = window_->size();
         action("layoutDebug")->trigger();
         QCOMPARE(window_->size(), size);
+    }
+
+    // Large letters need more than a small window has; that must not stay with it.
+    void aSmallWindowIsNotLargerAfterTeach()
+    {
+        window_->resize(window_->minimumSizeHint());
+        QTest::qWait(50);
+        const QSize size = window_->size();
+        for (int i = 0; i < 2; ++i) {
+            action("layoutTeach")->trigger();
+            QTest::qWait(50);
+            const auto* sliders = window_->findChild<QDockWidget*>(QStringLiteral("subNetworkDock"));
+            QVERIFY(sliders->width() <= window_->width() / 2);
+            action("layoutExplore")->trigger();
+            QTRY_COMPARE(window_->size(), size);
+        }
     }
 
 private:

@@ -80,9 +80,19 @@ void CommandPalette::fill()
 {
     list_->clear();
     shown_.clear();
-    for (QAction* action : listedActions(window_)) {
+    const QString typed = line_->text();
+    QList<QAction*> found = listedActions(window_);
+    found.removeIf([&](const QAction* action) {
+        return !matches(typed, actionTitle(action) + QLatin1Char(' ') + action->statusTip());
+    });
+    // Who writes a name means the command of that name, not one whose help has the same words.
+    std::stable_partition(found.begin(), found.end(),
+                          [&](const QAction* action) { return matches(typed, actionTitle(action)); });
+    std::stable_partition(found.begin(), found.end(), [&](const QAction* action) {
+        return actionTitle(action).startsWith(typed, Qt::CaseInsensitive);
+    });
+    for (QAction* action : found) {
         const QString title = actionTitle(action);
-        if (!matches(line_->text(), title + QLatin1Char(' ') + action->statusTip())) continue;
         const QString keys = action->shortcut().toString(QKeySequence::NativeText);
         auto* item = new QListWidgetItem(keys.isEmpty() ? title : QStringLiteral("%1    %2").arg(title, keys), list_);
         item->setToolTip(action->statusTip());

@@ -59,7 +59,10 @@ void MainWindow::arrange(Layout layout)
     layout_ = layout;
     layout_actions_[static_cast<std::size_t>(layout)]->setChecked(true);
     QFont letters = QApplication::font();
+    // Before the letters: as a normal window it would grow with them, and come back like that. (A maximised window
+    // stays one behind the full screen.)
     if (layout == Layout::Teach) {
+        setWindowState(windowState() | Qt::WindowFullScreen);
         // First what is not shown, then the letters: a window that has grown for a moment does not shrink again.
         for (QDockWidget* dock : docks_) dock->setVisible(dock->isVisible() && dock->property("taught").toBool());
         letters.setPointSizeF(kTeachPoints);
@@ -73,9 +76,7 @@ void MainWindow::arrange(Layout layout)
     pane_area_->setCompact(layout == Layout::Teach);
     const QByteArray& kept = kept_layouts_[static_cast<std::size_t>(layout)];
     if (kept.isEmpty() || !restoreState(kept, Session::kFormatVersion)) arrangeAnew();
-    // A maximised window stays one behind the full screen.
-    if (layout == Layout::Teach) setWindowState(windowState() | Qt::WindowFullScreen);
-    else if (left_teach) setWindowState(windowState() & ~Qt::WindowFullScreen);
+    if (left_teach) setWindowState(windowState() & ~Qt::WindowFullScreen);
     // What it grew by all the same, while letters and panels changed.
     QTimer::singleShot(0, this, [this] {
         if (isFullScreen()) resize(size().boundedTo(screen()->size()));
