@@ -87,6 +87,11 @@ private slots:
             QCOMPARE(view.points()[i].loss, scoreText(*engine_->fake.model, ids, plan)->mean());
             QCOMPARE(view.points()[i].share, stops[i].share);
         }
+        const QCPRange shown = view.plot()->yAxis->range();
+        for (const ParetoPoint& point : view.points()) {
+            QVERIFY(shown.lower < point.loss - point.standard_error);
+            QVERIFY(shown.upper > point.loss + point.standard_error);
+        }
         // A key goes from point to point, Enter runs it.
         QTest::keyClick(view.plot(), Qt::Key_Right);
         QVERIFY(view.readout().contains("loss"));

@@ -105,6 +105,7 @@ private slots:
         const double mean = sum / static_cast<double>(live().trace.records.size());
         QVERIFY(mean < 0.95 * static_cast<double>(model().parameter_stops.back().parameters));
         QVERIFY(std::abs(*panel->parameterSlider()->running() - mean) < 1);
+        QVERIFY(std::abs(panel->parameterSlider()->requested() - mean) < 1); // nobody asked for another
         QVERIFY(panel->parameterText().endsWith(QLatin1String("in the mean over the tokens of this text")));
         panel->setBudget(1.0);
         settle();

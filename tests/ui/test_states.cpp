@@ -1,10 +1,13 @@
 // What panels say while there is nothing to draw: while a model is opened, while a run begins, when it fails.
 #include <QAction>
+#include <QApplication>
+#include <QComboBox>
 #include <QDockWidget>
 #include <QLabel>
 #include <QSettings>
 #include <QSignalSpy>
 #include <QTest>
+#include <QWheelEvent>
 
 #include "tests/ui/support/fake_engine.h"
 #include "tests/ui/support/small_trace.h"
@@ -52,6 +55,27 @@ private slots:
         window_->openModel(QStringLiteral("fake"));
         QVERIFY(loaded.wait());
         QCOMPARE(pagesThatSay("Open a model"), 0);
+    }
+
+    void theWheelScrollsAndSetsNothing()
+    {
+        load();
+        auto* scale = window_->findChild<QComboBox*>(QStringLiteral("costScale"));
+        const auto turn = [scale] {
+            const QPointF middle = scale->rect().center();
+            QWheelEvent event(middle, scale->mapToGlobal(middle), {}, {0, -120}, Qt::NoButton, Qt::NoModifier,
+                              Qt::NoScrollPhase, false);
+            QApplication::sendEvent(scale, &event);
+            return event.isAccepted();
+        };
+        QCOMPARE(scale->focusPolicy(), Qt::StrongFocus); // the wheel does not bring the keyboard either
+        QVERIFY(!turn());
+        QCOMPARE(scale->currentIndex(), 0);
+        window_->activateWindow();
+        QVERIFY(QTest::qWaitForWindowActive(window_.get()));
+        scale->setFocus();
+        turn();
+        QCOMPARE(scale->currentIndex(), 1);
     }
 
     void aRunThatBeginsIsStoppedFromItsPanel()

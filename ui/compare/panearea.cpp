@@ -75,7 +75,7 @@ void PaneArea::evenFooters()
 {
     for (QSplitter* row : {upper_, lower_}) {
         // (A pane that was just put there is still narrow, and would need many lines.)
-        const int most = fontMetrics().lineSpacing() * (compact_ ? 2 : lower_->isVisible() ? 3 : 5);
+        const int most = fontMetrics().lineSpacing() * (lower_->isVisible() ? (compact_ ? 2 : 3) : compact_ ? 3 : 5);
         int height = 0;
         for (PaneView* view : views_) {
             if (view->parentWidget() == row && view->isVisible())

@@ -280,7 +280,7 @@ void PaneView::setCompact(bool compact)
 {
     if (compact == compact_) return;
     compact_ = compact;
-    showFooter();
+    refresh();
     showDivergence();
     updateHeights();
 }
@@ -325,7 +325,8 @@ void PaneView::refresh()
                               ? tr("A pin keeps its target while the slider moves.")
                               : tr("Here a smaller member of the same model writes. Drag the latency slider, or run.");
     showPaneState(page_, service_, *comparison_, slot_,
-                  {tr("Open a model; its text appears here."), tr("Nothing written yet"), empty}, run_action_);
+                  {tr("Open a model; its text appears here."), tr("Nothing written yet"), compact_ ? QString() : empty},
+                  run_action_);
 }
 
 void PaneView::showDivergence()

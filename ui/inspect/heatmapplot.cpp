@@ -6,6 +6,8 @@
 
 #include <QApplication>
 
+#include "ui/parts/plots.h"
+
 namespace flextron::ui {
 
 namespace {
@@ -24,14 +26,6 @@ QCPColorGradient gradientOf(ColorMap map)
     gradient.setLevelCount(256);
     gradient.setNanHandling(QCPColorGradient::nhTransparent); // the hatched ground shows: nothing is not zero
     return gradient;
-}
-
-QSharedPointer<QCPAxisTicker> wholeNumbers()
-{
-    auto ticker = QSharedPointer<QCPAxisTickerFixed>::create();
-    ticker->setTickStep(1.0);
-    ticker->setScaleStrategy(QCPAxisTickerFixed::ssMultiples); // whole numbers at any zoom
-    return ticker;
 }
 
 void place(QCPItemRect* rect, double left, double right, double bottom, double top)

@@ -8,6 +8,7 @@
 
 #include "ui/compare/panestate.h"
 #include "ui/parts/colors.h"
+#include "ui/parts/elidedbox.h"
 #include "ui/parts/format.h"
 #include "ui/parts/viewaction.h"
 
@@ -69,7 +70,7 @@ QList<QAction*> HeatmapView::viewActions() const
 
 QWidget* HeatmapView::makeBar()
 {
-    quantity_box_ = new QComboBox;
+    quantity_box_ = new ElidedBox;
     quantity_box_->setObjectName(QStringLiteral("heatmapQuantity"));
     quantity_box_->setAccessibleName(tr("Quantity of the heatmap"));
     for (const auto quantity : {Quantity::MlpWidth, Quantity::Heads, Quantity::ComputeShare, Quantity::Milliseconds}) {

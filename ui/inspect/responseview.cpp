@@ -16,6 +16,7 @@ namespace flextron::ui {
 
 namespace {
 constexpr std::array kBlocks{SubBlock::Attention, SubBlock::Mlp};
+constexpr double kLeast = 0.001; // a row as low as what stands in it
 } // namespace
 
 ResponseView::ResponseView(EngineService* service, Comparison* comparison, Selection* selection, QWidget* parent)
@@ -55,8 +56,9 @@ void ResponseView::makePlot()
     plot_->setMinimumHeight(fontMetrics().height() * 7);
     plot_->axisRect()->setupFullAxesBox();
     for (QCPAxis* axis : {plot_->xAxis2, plot_->yAxis2}) axis->setTicks(false);
+    keepNumbersApart(plot_);
     plot_->xAxis->setLabel(tr("target, share of full"));
-    plot_->yAxis->setLabel(tr("width, share of full"));
+    plot_->yAxis->setLabel(tr("share of width"));
     plot_->yAxis->setRange(0, 1.08);
     for (std::size_t i = 0; i < kBlocks.size(); ++i) {
         chosen_[i] = plot_->addGraph();
@@ -65,8 +67,13 @@ void ResponseView::makePlot()
         expected_[i] = plot_->addGraph();
         expected_[i]->removeFromLegend();
     }
+    // Above the plot: in so small a one it would hide a part of the curves wherever it stood.
     plot_->legend->setVisible(true);
-    plot_->axisRect()->insetLayout()->setInsetAlignment(0, Qt::AlignBottom | Qt::AlignRight);
+    plot_->legend->setFillOrder(QCPLegend::foColumnsFirst);
+    plot_->legend->setMargins({});
+    plot_->plotLayout()->insertRow(0);
+    plot_->plotLayout()->addElement(0, 0, plot_->legend);
+    plot_->plotLayout()->setRowStretchFactor(0, kLeast);
     asked_line_ = new QCPItemStraightLine(plot_);
 }
 

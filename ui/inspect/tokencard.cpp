@@ -62,6 +62,7 @@ QWidget* TokenCard::makeContent()
     button->setAction(continue_action_);
     continue_button_ = button;
     auto* layout = new QVBoxLayout(content);
+    layout->setContentsMargins(0, 0, 0, 0); // the panel has some
     layout->setSpacing(fontMetrics().height() / 4);
     layout->addWidget(head_);
     layout->addWidget(facts_);

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <limits>
 
-#include <QEvent>
 #include <QHBoxLayout>
 #include <QLocale>
 #include <QPushButton>
@@ -12,6 +11,7 @@
 
 #include "ui/parts/askforfile.h"
 #include "ui/parts/format.h"
+#include "ui/parts/wheelguard.h"
 
 namespace flextron::ui {
 
@@ -77,22 +77,8 @@ ConvertFields::ConvertFields(QWidget* parent) : QWidget(parent), form_(new QForm
     connect(what_, &QComboBox::currentIndexChanged, this, &ConvertFields::tell);
     connect(texts_, &FileList::edited, this, &ConvertFields::tell);
     connect(validation_, &FileList::edited, this, &ConvertFields::tell);
-    for (QWidget* field : findChildren<QWidget*>()) {
-        if (!qobject_cast<QAbstractSpinBox*>(field) && !qobject_cast<QComboBox*>(field)) continue;
-        field->setFocusPolicy(Qt::StrongFocus);
-        field->installEventFilter(this);
-    }
+    guardFromWheel(this);
     showFitting();
-}
-
-/// The wheel scrolls the form; a value it changes only where somebody is.
-bool ConvertFields::eventFilter(QObject* watched, QEvent* event)
-{
-    const auto* field = qobject_cast<QWidget*>(watched);
-    if (event->type() != QEvent::Wheel || field == nullptr || field->hasFocus())
-        return QWidget::eventFilter(watched, event);
-    event->ignore();
-    return true;
 }
 
 QWidget* ConvertFields::makeBase()

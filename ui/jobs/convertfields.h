@@ -46,7 +46,6 @@ private:
     QLineEdit* line(const QString& name, const QString& help, const QString& placeholder);
     void showFitting();
     void tell();
-    bool eventFilter(QObject* watched, QEvent* event) override;
 
     bool setting_ = false;
     QFormLayout* form_ = nullptr;

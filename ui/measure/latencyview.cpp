@@ -163,7 +163,7 @@ void LatencyView::setModel(const ModelInfoPtr& model)
         facts_->setText(
             tr("%1, measured %2, medians of %3, noise %4 %, contexts of %5 tokens; embedding and output head "
                "%6")
-                .arg(QString::fromStdString(table.device), QString::fromStdString(table.measured_at),
+                .arg(QString::fromStdString(table.device), formatMoment(table.measured_at),
                      locale.toString(table.repeats), locale.toString(100 * table.noise, 'f', 1),
                      contexts.join(QStringLiteral(", ")), formatMs(table.fixed_ms)));
     } else {

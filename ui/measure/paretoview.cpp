@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <QFileInfo>
 #include <QHBoxLayout>
@@ -124,6 +125,7 @@ void ParetoView::makePlot()
     plot_->setMinimumHeight(fontMetrics().height() * 8);
     plot_->axisRect()->setupFullAxesBox();
     for (QCPAxis* axis : {plot_->xAxis2, plot_->yAxis2}) axis->setTicks(false);
+    keepNumbersApart(plot_);
     plot_->yAxis->setLabel(tr("loss, nats a token"));
     front_ = plot_->addGraph();
     front_->setLineStyle(QCPGraph::lsStepLeft);
@@ -149,6 +151,8 @@ void ParetoView::makePlot()
     marker_->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssCircle, fontMetrics().height() * 1.1));
     marker_->removeFromLegend();
     plot_->legend->setVisible(true);
+    // There nothing can be: the axis begins at no cost at all.
+    plot_->axisRect()->insetLayout()->setInsetAlignment(0, Qt::AlignTop | Qt::AlignLeft);
 }
 
 void ParetoView::setText(const QString& name, const std::string& text)
@@ -253,12 +257,12 @@ void ParetoView::redraw()
     const bool table = !points_.empty() && !std::isnan(points_.front().ms);
     plot_->xAxis->setLabel(table ? tr("ms a token, predicted") : tr("share of full FLOPs"));
     if (!points_.empty()) {
-        double low = points_.front().loss;
-        double high = low;
+        double low = std::numeric_limits<double>::infinity();
+        double high = -low;
         double cost = 0;
         for (const ParetoPoint& point : points_) {
-            low = std::min(low, point.loss);
-            high = std::max(high, point.loss);
+            low = std::min(low, point.loss - point.standard_error);
+            high = std::max(high, point.loss + point.standard_error);
             cost = std::max(cost, point.cost());
         }
         const double room = std::max(0.05, 0.08 * (high - low));

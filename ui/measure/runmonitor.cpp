@@ -90,10 +90,8 @@ QWidget* RunMonitor::makeContent()
     plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
     plot_->axisRect()->setupFullAxesBox();
     for (QCPAxis* axis : {plot_->xAxis2, plot_->yAxis2}) axis->setTicks(false);
-    // Beside the lines, not over the newest ones.
-    plot_->plotLayout()->addElement(0, 1, plot_->legend);
-    plot_->plotLayout()->setColumnStretchFactor(1, 0.001);
     plot_->legend->setFillOrder(QCPLayoutGrid::foRowsFirst);
+    keepNumbersApart(plot_);
     stylePlot(plot_, palette(), font());
     auto* bar = new QHBoxLayout;
     bar->addWidget(stage_);
@@ -130,7 +128,7 @@ void RunMonitor::open(const QString& path, bool other)
     const RunFiles found = runFiles(path);
     if (found.files.isEmpty() && !found.waiting) {
         const Error error{ErrorCode::NotFound, path.toStdString() + ": there is no metrics.jsonl",
-                          "Open the folder that flextron convert writes, or its .job folder while it runs."};
+                          "Open the folder that flextron convert writes, or beside it OUT.work while it runs."};
         if (other) facts_->setFullText(QString::fromStdString(error.message));
         else page_->showError(tr("The run could not be opened"), error, open_action_);
         return;
@@ -229,7 +227,7 @@ void RunMonitor::drawBudgets()
         }
     }
     plot_->xAxis->setLabel(tr("cost, share of full"));
-    plot_->yAxis->setLabel(tr("loss on the validation texts, nats"));
+    plot_->yAxis->setLabel(tr("validation loss, nats"));
 }
 
 void RunMonitor::drawBudgetsByStep()
@@ -244,7 +242,7 @@ void RunMonitor::drawBudgetsByStep()
             addLine(series, name, color++, run == 1);
         }
     }
-    plot_->yAxis->setLabel(tr("loss on the validation texts, nats"));
+    plot_->yAxis->setLabel(tr("validation loss, nats"));
 }
 
 void RunMonitor::drawLines(Chart chart)
@@ -255,7 +253,8 @@ void RunMonitor::drawLines(Chart chart)
     switch (chart) {
     case Chart::Losses:
         for (const auto& [key, series] : first->series) {
-            if (key == QLatin1String("loss") || key.startsWith(QLatin1String("loss_"))) keys.emplace_back(key, key);
+            if (key == QLatin1String("loss")) keys.emplace_back(key, tr("loss"));
+            if (key.startsWith(QLatin1String("loss_"))) keys.emplace_back(key, key.mid(5).replace('_', ' '));
         }
         break;
     case Chart::Cost:
@@ -277,7 +276,10 @@ void RunMonitor::drawLines(Chart chart)
     case Chart::MlpShares:
     case Chart::HeadShares: break;
     }
-    plot_->yAxis->setLabel(chart == Chart::Cost ? tr("share of full") : QString());
+    plot_->yAxis->setLabel(chart == Chart::Losses ? tr("nats a token")
+                           : chart == Chart::Cost ? tr("share of full")
+                           : keys.size() == 1     ? keys.front().second
+                                                  : QString());
     for (std::size_t run = 0; run < runs_.size(); ++run) {
         const RunStage* stage = runs_[run].log().stage(stage_->currentText());
         if (stage == nullptr) continue;
@@ -326,8 +328,11 @@ void RunMonitor::redraw()
 {
     plot_->clearPlottables();
     legend_->hide();
+    const bool shares = chart() == Chart::MlpShares || chart() == Chart::HeadShares;
     plot_->xAxis->setLabel(tr("step"));
-    plot_->yAxis->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
+    const auto ticker = [](bool whole) { return whole ? wholeNumbers() : QSharedPointer<QCPAxisTicker>::create(); };
+    plot_->xAxis->setTicker(ticker(chart() != Chart::Budgets));
+    plot_->yAxis->setTicker(ticker(shares));
     switch (chart()) {
     case Chart::MlpShares: drawShares(SubBlock::Mlp); break;
     case Chart::HeadShares: drawShares(SubBlock::Attention); break;
@@ -340,10 +345,30 @@ void RunMonitor::redraw()
         plot_->yAxis->scaleRange(1.1);
         plot_->xAxis->scaleRange(1.02);
     }
-    plot_->legend->setVisible(plot_->graphCount() > 1);
+    if (shares) { // cells at the rim likewise
+        plot_->yAxis->setRange(-0.5, log().layers() - 0.5);
+        plot_->xAxis->setRange(plot_->xAxis->range().lower - 0.5, plot_->xAxis->range().upper + 0.5);
+    }
+    placeLegend();
     stylePlot(plot_, palette(), font());
     showFindings();
     plot_->replot(QCustomPlot::rpQueuedReplot);
+}
+
+// Beside the lines, not over the newest ones; one line needs none, and none keeps its room.
+void RunMonitor::placeLegend()
+{
+    QCPLayoutGrid* places = plot_->plotLayout();
+    const bool wanted = plot_->graphCount() > 1;
+    if (wanted == places->hasElement(0, 1)) return;
+    if (wanted) {
+        places->addElement(0, 1, plot_->legend);
+        places->setColumnStretchFactor(1, 0.001);
+    } else {
+        places->take(plot_->legend);
+        places->simplify();
+    }
+    plot_->legend->setVisible(wanted);
 }
 
 void RunMonitor::showFindings()
@@ -351,9 +376,10 @@ void RunMonitor::showFindings()
     const RunStage* stage = log().stage(stage_->currentText());
     if (stage == nullptr) return;
     const QLocale locale;
-    QString facts = tr("step %1, %2 tokens, %3 s of work")
-                        .arg(locale.toString(stage->last_step, 'f', 0), locale.toString(stage->tokens, 'f', 0),
-                             locale.toString(stage->seconds, 'f', 0));
+    QString facts = tr("step %1").arg(locale.toString(stage->last_step, 'f', 0));
+    if (stage->tokens > 0) // the surrogate reads none
+        facts += tr(", %1 tokens, %2 s of work")
+                     .arg(locale.toString(stage->tokens, 'f', 0), locale.toString(stage->seconds, 'f', 0));
     if (plot_->plottableCount() == 0) facts += tr("; this stage has nothing of the kind");
     facts_->setFullText(facts);
     facts_->setToolTip(runs_[0].files().join(QLatin1Char('\n')));

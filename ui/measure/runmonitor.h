@@ -56,6 +56,7 @@ private:
     void drawShares(SubBlock block);
     void addLine(const RunSeries& series, const QString& name, int color, bool dashed);
     void showState();
+    void placeLegend();
     void showFindings();
     [[nodiscard]] Chart chart() const { return static_cast<Chart>(chart_->currentData().toInt()); }
     void changeEvent(QEvent* event) override;

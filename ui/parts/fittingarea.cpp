@@ -7,6 +7,8 @@
 #include <QScreen>
 #include <QScrollBar>
 
+#include "ui/parts/wheelguard.h"
+
 namespace flextron::ui {
 
 namespace {
@@ -20,6 +22,7 @@ FittingArea::FittingArea(QWidget* content, QWidget* parent) : QScrollArea(parent
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     setWidget(content);
     content->installEventFilter(this);
+    guardFromWheel(content);
 }
 
 QSize FittingArea::minimumSizeHint() const

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <QCoreApplication>
+#include <QDateTime>
 #include <QLocale>
 #include <QStringDecoder>
 
@@ -70,6 +71,13 @@ QString formatRise(double nats)
 QString formatMs(double ms)
 {
     return Text::tr("%1 ms").arg(QLocale().toString(ms, 'f', ms < 10 ? 2 : ms < 100 ? 1 : 0));
+}
+
+QString formatMoment(const std::string& utc)
+{
+    const QString text = QString::fromStdString(utc);
+    const QDateTime moment = QDateTime::fromString(text, Qt::ISODate);
+    return moment.isValid() ? QLocale().toString(moment.toLocalTime(), QLocale::ShortFormat) : text;
 }
 
 QString formatCostShare(double share, bool from_table)

@@ -16,6 +16,9 @@ QString formatShare(double share);        ///< "0.60"
 QString formatRise(double nats);          ///< "+0.05 nats, +5 % perplexity", "as the full model"
 QString formatMs(double ms);              ///< "0.84 ms", "12.3 ms"
 
+/// A moment in the user's time and way of writing it; of "2026-01-02T03:04:05Z".
+QString formatMoment(const std::string& utc);
+
 /// "0.60 of full ms" from a table, "0.60 of full FLOPs" before there is one.
 QString formatCostShare(double share, bool from_table);
 

@@ -1,5 +1,6 @@
 #include "ui/parts/plots.h"
 
+#include <algorithm>
 #include <array>
 
 #include <qcustomplot.h>
@@ -41,6 +42,23 @@ void stylePlot(QCustomPlot* plot, const QPalette& palette, const QFont& font)
     plot->legend->setTextColor(text);
     plot->legend->setBrush(palette.color(QPalette::Base));
     plot->legend->setBorderPen(QPen(faint));
+}
+
+QSharedPointer<QCPAxisTicker> wholeNumbers()
+{
+    auto ticker = QSharedPointer<QCPAxisTickerFixed>::create();
+    ticker->setTickStep(1.0);
+    ticker->setScaleStrategy(QCPAxisTickerFixed::ssMultiples);
+    return ticker;
+}
+
+void keepNumbersApart(QCustomPlot* plot)
+{
+    QObject::connect(plot, &QCustomPlot::beforeReplot, plot, [plot] {
+        constexpr int kMost = 5, kRowsBelow = 3, kRowsEach = 2;
+        const int rows = plot->height() / std::max(1, QFontMetrics(plot->yAxis->tickLabelFont()).height());
+        plot->yAxis->ticker()->setTickCount(std::clamp((rows - kRowsBelow) / kRowsEach, 1, kMost));
+    });
 }
 
 } // namespace flextron::ui

@@ -4,13 +4,21 @@
 #include <QColor>
 #include <QFont>
 #include <QPalette>
+#include <QSharedPointer>
 
+class QCPAxisTicker;
 class QCustomPlot;
 
 namespace flextron::ui {
 
 /// Ground, axes, grid and labels in the palette's colours and the given font.
 void stylePlot(QCustomPlot* plot, const QPalette& palette, const QFont& font);
+
+/// For an axis of things that are counted: whole numbers at any zoom.
+QSharedPointer<QCPAxisTicker> wholeNumbers();
+
+/// However low the plot becomes, the numbers at its upright axis do not run into each other.
+void keepNumbersApart(QCustomPlot* plot);
 
 /// Lines of one plot, told apart with any colour vision and at least 3:1 against the ground; they repeat after six.
 QColor seriesColor(int index, const QPalette& palette);

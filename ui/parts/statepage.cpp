@@ -85,6 +85,7 @@ StatePage::StatePage(QWidget* content, QWidget* parent) : QWidget(parent), stack
     content_policy_ = content->sizePolicy();
     turnTo(0);
     updateColors();
+    updateTitle();
 }
 
 QWidget* StatePage::makeBanner()
@@ -107,10 +108,6 @@ QWidget* StatePage::makeMessagePage()
 {
     auto* page = new QWidget;
     title_ = new QLabel;
-    QFont heading = font();
-    heading.setPointSizeF(heading.pointSizeF() * 1.2);
-    heading.setBold(true);
-    title_->setFont(heading);
     text_ = new QLabel;
     for (QLabel* label : {title_, text_}) {
         label->setWordWrap(true);
@@ -272,6 +269,15 @@ void StatePage::changeEvent(QEvent* event)
 {
     QWidget::changeEvent(event);
     if (event->type() == QEvent::PaletteChange) updateColors();
+    if (event->type() == QEvent::FontChange) updateTitle();
+}
+
+void StatePage::updateTitle()
+{
+    QFont heading = font();
+    heading.setPointSizeF(heading.pointSizeF() * 1.2);
+    heading.setBold(true);
+    title_->setFont(heading);
 }
 
 void StatePage::updateColors()

@@ -70,6 +70,7 @@ private:
     void turnTo(int page);
     void changeEvent(QEvent* event) override;
     void updateColors();
+    void updateTitle();
 
     State state_ = State::Content;
     QStackedWidget* stack_;

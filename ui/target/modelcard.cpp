@@ -119,9 +119,8 @@ void ModelCard::addMachineRows(const ModelInfo& model)
     addRow(tr("Backend"), model.backend);
     addRow(tr("Weights"),
            tr("%1 in memory, shared by all panes").arg(formatBytes(static_cast<std::uint64_t>(model.weight_bytes))));
-    addRow(tr("Latency table"), model.latency
-                                    ? tr("measured %1").arg(QString::fromStdString(model.latency->measured_at))
-                                    : tr("none yet: shares are of FLOPs"));
+    addRow(tr("Latency table"), model.latency ? tr("measured %1").arg(formatMoment(model.latency->measured_at))
+                                              : tr("none yet: shares are of FLOPs"));
     addRow(tr("Folder"), QString::fromStdString(model.checkpoint->folder().string()));
 }
 

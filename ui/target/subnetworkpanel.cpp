@@ -5,13 +5,14 @@
 
 #include <QAction>
 #include <QEvent>
-#include <QGridLayout>
+#include <QFormLayout>
 #include <QScopedValueRollback>
 #include <QVBoxLayout>
 
 #include "engine/model/cost.h"
 #include "ui/data/panemath.h"
 #include "ui/parts/colors.h"
+#include "ui/parts/elidedbox.h"
 #include "ui/parts/format.h"
 
 namespace flextron::ui {
@@ -88,14 +89,14 @@ QWidget* SubNetworkPanel::makeForm()
     widths_->setTextInteractionFlags(Qt::TextSelectableByMouse);
     caution_ = wrappedLabel();
     caution_->hide();
-    routing_ = new QComboBox;
+    routing_ = new ElidedBox;
     routing_->setAccessibleName(tr("Routing"));
-    scale_ = new QComboBox;
+    scale_ = new ElidedBox;
     scale_->setObjectName(QStringLiteral("costScale"));
     scale_->setToolTip(tr("What the latency slider's values are said in. The slider asks for the same in each."));
-    scale_->addItem(tr("share of the full model's time"), static_cast<int>(CostScale::Share));
+    scale_->addItem(tr("share of full time"), static_cast<int>(CostScale::Share));
     scale_->addItem(tr("milliseconds a token"), static_cast<int>(CostScale::Milliseconds));
-    scale_->addItem(tr("share of the full model's FLOPs"), static_cast<int>(CostScale::Flops));
+    scale_->addItem(tr("share of full FLOPs"), static_cast<int>(CostScale::Flops));
 
     QFont strong = font();
     strong.setBold(true);
@@ -127,15 +128,13 @@ QWidget* SubNetworkPanel::makeForm()
     layout->addWidget(quality_value_);
     layout->addWidget(quality_);
     layout->addSpacing(fontMetrics().height() / 3);
-    auto* routing_row = new QHBoxLayout;
+    auto* choices = new QFormLayout;
+    choices->setRowWrapPolicy(QFormLayout::WrapLongRows); // in large letters a box has a line of its own
+    choices->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     routing_label_ = heading(tr("Rout&ing"), routing_);
-    routing_row->addWidget(routing_label_);
-    routing_row->addWidget(routing_, 1);
-    layout->addLayout(routing_row);
-    auto* scale_row = new QHBoxLayout;
-    scale_row->addWidget(heading(tr("Scale"), scale_));
-    scale_row->addWidget(scale_, 1);
-    layout->addLayout(scale_row);
+    choices->addRow(routing_label_, routing_);
+    choices->addRow(heading(tr("Scale"), scale_), scale_);
+    layout->addLayout(choices);
     layout->addWidget(widths_);
     layout->addWidget(caution_);
     convert_ = new ActionButton;
@@ -394,7 +393,7 @@ void SubNetworkPanel::showTarget()
     widths_->setText(exact ? formatWidths(stop.subnet, model_->config()) : tr("Widths are chosen by the routers."));
 
     latency_->setRequested(driver_ == TargetAxis::Latency ? requested_ : std::clamp(shown.share, 0.0, 1.0));
-    parameters_->setRequested(driver_ == TargetAxis::Parameters ? requested_ : static_cast<double>(stop.parameters));
+    showFollowingParameters();
     showQuality(shown.rise, !exact && shown.rise && !onCurve(*shown.rise));
     showCaution(!shown.full);
 }
@@ -440,7 +439,18 @@ void SubNetworkPanel::showRunning()
     showRunningQuality(live.plan.rise);
     latency_->setRunning(live.plan.share);
     parameters_->setRunning(runningParameters());
+    showFollowingParameters();
     showParameters();
+}
+
+// What routers make of another target in parameters, only the text can say: until it does, what one width would be.
+void SubNetworkPanel::showFollowingParameters()
+{
+    const auto by_stop = static_cast<double>(expected().stop.parameters);
+    const bool by_text = routing() != Routing::Uniform && !expected().full;
+    parameters_->setRequested(driver_ == TargetAxis::Parameters ? requested_
+                              : by_text ? parameters_->running().value_or(by_stop)
+                                        : by_stop);
 }
 
 std::optional<double> SubNetworkPanel::runningParameters()

@@ -53,6 +53,7 @@ private:
     /// Weights that a token of the live text touches; none where that is not known yet.
     [[nodiscard]] std::optional<double> runningParameters();
     void showParameters();
+    void showFollowingParameters();
     void showCaution(bool narrower);
     void setTicks();
     void setQualityTicks();

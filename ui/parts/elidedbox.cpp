@@ -1,0 +1,20 @@
+#include "ui/parts/elidedbox.h"
+
+#include <QStyleOptionComboBox>
+#include <QStylePainter>
+
+namespace flextron::ui {
+
+void ElidedBox::paintEvent(QPaintEvent*)
+{
+    QStylePainter painter(this);
+    QStyleOptionComboBox option;
+    initStyleOption(&option);
+    const QRect room = style()->subControlRect(QStyle::CC_ComboBox, &option, QStyle::SC_ComboBoxEditField, this);
+    const int margin = style()->pixelMetric(QStyle::PM_FocusFrameHMargin, &option, this);
+    option.currentText = option.fontMetrics.elidedText(option.currentText, Qt::ElideRight, room.width() - margin);
+    painter.drawComplexControl(QStyle::CC_ComboBox, option);
+    painter.drawControl(QStyle::CE_ComboBoxLabel, option);
+}
+
+} // namespace flextron::ui
