@@ -150,6 +150,11 @@ private slots:
         QCOMPARE(secondsLeft(job, progress).value_or(-1), 45.0 + 30); // by the plan
         progress.seconds_left = 90;                                   // it is slower than planned
         QCOMPARE(secondsLeft(job, progress).value_or(-1), 90.0 + 30);
+        QCOMPARE(jobLine(job, JobState::Running, progress, false),
+                 QStringLiteral("Converting x: training narrow widths, 25 %, about 2 min 0 s left"));
+        progress.done = 50; // half of this stage, and 40 % of all
+        QVERIFY(jobLine(job, JobState::Running, progress, false).contains(QLatin1String("40 %")));
+        progress.done = 25;
         progress.stage = QStringLiteral("measuring importance");
         QCOMPARE(shareDone(job, progress).value_or(-1), 2.5 / 100);
         progress.stage = QStringLiteral("something else");

@@ -105,7 +105,10 @@ QString jobLine(const JobRecord& job, JobState state, const JobProgress& progres
     if (state == JobState::Paused) parts << Text::tr("paused");
     if (!progress.stage.isEmpty()) parts << stageName(progress.stage);
     else parts << Text::tr("starting");
-    if (progress.total > 0) parts << Text::tr("%1 %").arg(QLocale().toString(100 * stageShare(progress), 'f', 0));
+    // Beside the time left of the whole job stands its share; only where no plan tells that, the stage's.
+    auto share = shareDone(job, progress);
+    if (!share && progress.total > 0) share = stageShare(progress);
+    if (share) parts << Text::tr("%1 %").arg(QLocale().toString(100 * *share, 'f', 0));
     const auto left = secondsLeft(job, progress);
     if (state == JobState::Running && left) parts << Text::tr("about %1 left").arg(durationText(*left));
     return Text::tr("%1: %2").arg(job.title, parts.join(QStringLiteral(", ")));
