@@ -202,6 +202,26 @@ private slots:
         QCOMPARE(window_->size(), size);
     }
 
+    // A panel keeps the width that its widest moment needed.
+    void coloursAndTheClassLayoutWidenNoPanel()
+    {
+        window_->resize(1280, 720);
+        QTest::qWait(50);
+        const auto* token = window_->findChild<QDockWidget*>(QStringLiteral("tokenDock"));
+        auto* colours = window_->findChild<QComboBox*>(QStringLiteral("textColoring"));
+        const int width = token->width();
+        for (int i = colours->count() - 1; i >= 0; --i) {
+            colours->setCurrentIndex(i);
+            QTest::qWait(20);
+            QCOMPARE(token->width(), width);
+        }
+        colours->setCurrentIndex(1);
+        action("layoutTeach")->trigger();
+        QTest::qWait(50);
+        action("layoutExplore")->trigger();
+        QTRY_COMPARE(token->width(), width);
+    }
+
     // Large letters need more than a small window has; that must not stay with it.
     void aSmallWindowIsNotLargerAfterTeach()
     {

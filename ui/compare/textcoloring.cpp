@@ -2,8 +2,10 @@
 
 #include <cmath>
 
-#include <QHBoxLayout>
 #include <QLabel>
+#include <QVBoxLayout>
+
+#include "ui/parts/elidedbox.h"
 
 namespace flextron::ui {
 
@@ -11,7 +13,7 @@ TextColoring::TextColoring(EngineService* service, Comparison* comparison, Basel
     : QWidget(parent)
     , comparison_(comparison)
     , baseline_(baseline)
-    , box_(new QComboBox)
+    , box_(new ElidedBox)
     , legend_(new ColorLegend)
 {
     box_->setObjectName(QStringLiteral("textColoring"));
@@ -22,11 +24,11 @@ TextColoring::TextColoring(EngineService* service, Comparison* comparison, Basel
                                 TokenQuantity::Compute, TokenQuantity::Margin})
         box_->addItem(tr("By %1").arg(tokenQuantityName(quantity)), static_cast<int>(quantity));
     legend_->hide();
-    auto* layout = new QHBoxLayout(this);
+    // Below each other: side by side they would widen the panels beside the texts, which keep what they once got.
+    auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
-    layout->addWidget(box_);
-    layout->addWidget(legend_);
-    layout->addStretch(1);
+    layout->addWidget(box_, 0, Qt::AlignLeft);
+    layout->addWidget(legend_, 0, Qt::AlignLeft);
     connect(box_, &QComboBox::currentIndexChanged, this, &TextColoring::paintAll);
     connect(service, &EngineService::modelLoaded, this,
             [this](const ModelInfoPtr& model) { shares_ = std::make_unique<LayerShares>(model->config()); });

@@ -16,7 +16,6 @@ namespace flextron::ui {
 
 namespace {
 constexpr std::array kBlocks{SubBlock::Attention, SubBlock::Mlp};
-constexpr double kLeast = 0.001; // a row as low as what stands in it
 } // namespace
 
 ResponseView::ResponseView(EngineService* service, Comparison* comparison, Selection* selection, QWidget* parent)
@@ -67,13 +66,7 @@ void ResponseView::makePlot()
         expected_[i] = plot_->addGraph();
         expected_[i]->removeFromLegend();
     }
-    // Above the plot: in so small a one it would hide a part of the curves wherever it stood.
-    plot_->legend->setVisible(true);
-    plot_->legend->setFillOrder(QCPLegend::foColumnsFirst);
-    plot_->legend->setMargins({});
-    plot_->plotLayout()->insertRow(0);
-    plot_->plotLayout()->addElement(0, 0, plot_->legend);
-    plot_->plotLayout()->setRowStretchFactor(0, kLeast);
+    putLegendAbove(plot_);
     asked_line_ = new QCPItemStraightLine(plot_);
 }
 

@@ -102,9 +102,8 @@ QWidget* CorpusView::makeContent()
     place_->setAccessibleName(tr("Text and stop"));
     place_->setObjectName(QStringLiteral("corpusPlace"));
     for (QComboBox* box : {side_, place_}) box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-    facts_ = new QLabel;
+    facts_ = new ElidedLabel;
     facts_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    facts_->setTextInteractionFlags(Qt::TextSelectableByMouse);
     auto* bar = new QHBoxLayout;
     bar->addWidget(side_);
     bar->addWidget(place_);
@@ -133,8 +132,7 @@ QWidget* CorpusView::makeContent()
     connect(side_, &QComboBox::currentIndexChanged, this, &CorpusView::showPlace);
     connect(place_, &QComboBox::currentIndexChanged, this, &CorpusView::showPlace);
     connect(bars_, &CorpusBars::rowChosen, this, [this](int layer) {
-        facts_->setText(bars_->rowText(bars_->current()));
-        facts_->setToolTip(facts_->text());
+        facts_->setFullText(bars_->rowText(bars_->current()));
         emit layerChosen(layer);
     });
     return content;
@@ -282,7 +280,7 @@ void CorpusView::showPlace()
     const QVariantList place = place_->currentData().toList();
     if (place.size() != 2) {
         bars_->setRows({}, {});
-        facts_->setText(tr("No dynamic routers: nothing is chosen by token"));
+        facts_->setFullText(tr("No dynamic routers: nothing is chosen by token"));
         return;
     }
     const auto sides = static_cast<int>(report_->sides.size());
@@ -299,8 +297,7 @@ void CorpusView::showPlace()
         if (stop.uniform) facts += tr("; uniform %1").arg(controlText(*stop.uniform));
         if (stop.shuffled) facts += tr("; shuffled %1").arg(controlText(*stop.shuffled));
     }
-    facts_->setText(facts);
-    facts_->setToolTip(facts);
+    facts_->setFullText(facts);
 }
 
 void CorpusView::updateState()

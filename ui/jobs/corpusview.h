@@ -4,7 +4,6 @@
 #include <optional>
 
 #include <QComboBox>
-#include <QLabel>
 #include <QListWidget>
 #include <QTabWidget>
 #include <QWidget>
@@ -14,6 +13,7 @@
 #include "ui/jobs/jobpanel.h"
 #include "ui/jobs/jobs.h"
 #include "ui/parts/statepage.h"
+#include "ui/parts/statusline.h"
 #include "ui/service/engineservice.h"
 
 namespace flextron::ui {
@@ -33,7 +33,7 @@ public:
     [[nodiscard]] const std::optional<CorpusReport>& report() const { return report_; }
     [[nodiscard]] CorpusBars* bars() const { return bars_; }
     [[nodiscard]] QTabWidget* tabs() const { return tabs_; }
-    [[nodiscard]] QString factsText() const { return facts_->text(); }
+    [[nodiscard]] QString factsText() const { return facts_->fullText(); }
     [[nodiscard]] QStringList verdicts() const;
 
     /// Starts the job; errors are shown here.
@@ -79,7 +79,7 @@ private:
     CorpusSetup* setup_ = nullptr;
     QComboBox* side_ = nullptr;
     QComboBox* place_ = nullptr;
-    QLabel* facts_ = nullptr;
+    ElidedLabel* facts_ = nullptr;
     QTabWidget* tabs_ = nullptr;
     CorpusBars* bars_ = nullptr;
     CorpusStopModel* stop_model_ = nullptr;

@@ -126,7 +126,7 @@ void ParetoView::makePlot()
     plot_->axisRect()->setupFullAxesBox();
     for (QCPAxis* axis : {plot_->xAxis2, plot_->yAxis2}) axis->setTicks(false);
     keepNumbersApart(plot_);
-    plot_->yAxis->setLabel(tr("loss, nats a token"));
+    plot_->yAxis->setLabel(tr("loss, nats"));
     front_ = plot_->addGraph();
     front_->setLineStyle(QCPGraph::lsStepLeft);
     front_->removeFromLegend();
@@ -150,9 +150,7 @@ void ParetoView::makePlot()
     marker_->setLineStyle(QCPGraph::lsNone);
     marker_->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssCircle, fontMetrics().height() * 1.1));
     marker_->removeFromLegend();
-    plot_->legend->setVisible(true);
-    // There nothing can be: the axis begins at no cost at all.
-    plot_->axisRect()->insetLayout()->setInsetAlignment(0, Qt::AlignTop | Qt::AlignLeft);
+    putLegendAbove(plot_);
 }
 
 void ParetoView::setText(const QString& name, const std::string& text)

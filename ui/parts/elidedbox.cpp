@@ -5,6 +5,13 @@
 
 namespace flextron::ui {
 
+// (QComboBox keeps the one that it once told, whatever letters come later.)
+QSize ElidedBox::minimumSizeHint() const
+{
+    constexpr int kLetters = 12;
+    return {fontMetrics().averageCharWidth() * kLetters, sizeHint().height()};
+}
+
 void ElidedBox::paintEvent(QPaintEvent*)
 {
     QStylePainter painter(this);

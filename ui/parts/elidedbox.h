@@ -11,6 +11,7 @@ class ElidedBox final : public QComboBox {
 
 public:
     using QComboBox::QComboBox;
+    [[nodiscard]] QSize minimumSizeHint() const override;
 
 private:
     void paintEvent(QPaintEvent* event) override;

@@ -52,6 +52,17 @@ QSharedPointer<QCPAxisTicker> wholeNumbers()
     return ticker;
 }
 
+void putLegendAbove(QCustomPlot* plot)
+{
+    constexpr double kLeast = 0.001; // a row as low as what stands in it
+    plot->legend->setVisible(true);
+    plot->legend->setFillOrder(QCPLegend::foColumnsFirst);
+    plot->legend->setMargins({});
+    plot->plotLayout()->insertRow(0);
+    plot->plotLayout()->addElement(0, 0, plot->legend);
+    plot->plotLayout()->setRowStretchFactor(0, kLeast);
+}
+
 void keepNumbersApart(QCustomPlot* plot)
 {
     QObject::connect(plot, &QCustomPlot::beforeReplot, plot, [plot] {

@@ -20,6 +20,9 @@ QSharedPointer<QCPAxisTicker> wholeNumbers();
 /// However low the plot becomes, the numbers at its upright axis do not run into each other.
 void keepNumbersApart(QCustomPlot* plot);
 
+/// The legend in a row above the plot: in a low or narrow one it would hide a part of what is drawn wherever it stood.
+void putLegendAbove(QCustomPlot* plot);
+
 /// Lines of one plot, told apart with any colour vision and at least 3:1 against the ground; they repeat after six.
 QColor seriesColor(int index, const QPalette& palette);
 

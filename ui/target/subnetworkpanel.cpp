@@ -449,8 +449,8 @@ void SubNetworkPanel::showFollowingParameters()
     const auto by_stop = static_cast<double>(expected().stop.parameters);
     const bool by_text = routing() != Routing::Uniform && !expected().full;
     parameters_->setRequested(driver_ == TargetAxis::Parameters ? requested_
-                              : by_text ? parameters_->running().value_or(by_stop)
-                                        : by_stop);
+                              : by_text                         ? parameters_->running().value_or(by_stop)
+                                                                : by_stop);
 }
 
 std::optional<double> SubNetworkPanel::runningParameters()

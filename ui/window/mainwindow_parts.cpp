@@ -312,7 +312,7 @@ void MainWindow::resetLayout()
         resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
                std::min(room.height(), fontMetrics().height() * 52));
     }
-    resizeDocks({docks_[0]}, {std::min(fontMetrics().averageCharWidth() * 44, width() * 3 / 10)}, Qt::Horizontal);
+    resizeDocks({docks_[0]}, {std::min(fontMetrics().averageCharWidth() * 47, width() * 3 / 10)}, Qt::Horizontal);
     resizeDocks({first_of[Qt::BottomDockWidgetArea]}, {fontMetrics().height() * 17}, Qt::Vertical);
     // The sliders in full where there is room, the model's card takes what is left.
     resizeDocks({docks_[0], docks_[1]}, {fontMetrics().height() * 27, fontMetrics().height() * 13}, Qt::Vertical);
