@@ -117,13 +117,13 @@ press() {
     xdotool click 1
     sleep 0.5
 }
-# wait_for NAME [ROLE]: up to five minutes, until a control of that name is showing.
+# wait_for NAME [ROLE]: up to twenty minutes, until a control of that name is showing.
 wait_for() {
     local try
-    for try in $(seq 15); do
+    for try in $(seq 60); do
         ! ask where "$@" >/dev/null 2>&1 || return 0
     done
-    die "nothing called $1 has come within five minutes ($try tries)"
+    die "nothing called $1 has come within twenty minutes ($try tries)"
 }
 # word NAME WORD [N]: clicks the Nth WORD in the text view NAME.
 word() {
@@ -143,7 +143,7 @@ panel() { do_command "Go to $1"; }
 # do_command NAME: through the list of commands.
 do_command() {
     key ctrl+shift+p
-    sleep 0.5
+    wait_for "Part of a command's name" text
     write "$1"
     key Return
     sleep 1
