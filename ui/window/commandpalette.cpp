@@ -80,7 +80,7 @@ void CommandPalette::fill()
 {
     list_->clear();
     shown_.clear();
-    const QString typed = line_->text();
+    const QString typed = line_->text().remove(QStringLiteral("…")); // as it stands in the menu
     QList<QAction*> found = listedActions(window_);
     found.removeIf([&](const QAction* action) {
         return !matches(typed, actionTitle(action) + QLatin1Char(' ') + action->statusTip());
