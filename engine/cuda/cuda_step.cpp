@@ -39,7 +39,7 @@ CudaCache::CudaCache(std::shared_ptr<const CudaModel> model, const ModelConfig& 
     const std::int64_t positions = (capacity + kChunk - 1) / kChunk * kChunk;
     for (const int count : heads_) {
         groups.push_back(count / config.headsPerGroup());
-        const std::int64_t value_stride = (config.head_dim + 3) / 4 * 4;
+        const std::int64_t value_stride = (config.head_dim + 3) / 4 * 4; // CacheLayer pads values
         bytes_ += groups.back() * positions * (config.head_dim + value_stride) *
                   static_cast<std::int64_t>(sizeof(float));
     }

@@ -354,8 +354,8 @@ Result<SearchResult> searchSubNetwork(const LoadedModel& model, const SearchGoal
         const bool found = searchOn();
         for (const Genes& genes : knownAnswers(goal, land, limit)) read(genes);
         if (!found && result.candidates.empty()) read(land.widest());
-        while (static_cast<int>(result.candidates.size()) < options.candidates && searchOn()) {
-        }
+        while (static_cast<int>(result.candidates.size()) < options.candidates)
+            if (!searchOn()) break;
         const auto meets = [&](const SearchCandidate& candidate) { return candidate.measured_rise <= goal.value; };
         std::sort(result.candidates.begin(), result.candidates.end(),
                   [&](const SearchCandidate& a, const SearchCandidate& b) {
