@@ -34,6 +34,7 @@ EngineService::~EngineService()
         if (*source) (*source)->cancel();
     }
     disconnect(worker_, nullptr, this, nullptr);
+    worker_->post([](EngineWorker&) {}); // it goes after what was done to it here
     thread_.stop();
 }
 
@@ -163,8 +164,8 @@ void EngineService::startWork()
     work_cancel_.emplace();
     ++attempt_;
     if (work_.front().first_attempt == 0) work_.front().first_attempt = attempt_;
-    QMetaObject::invokeMethod(worker_, [worker = worker_, attempt = attempt_, work = work_.front().work,
-                                        cancel = work_cancel_->token()] { worker->doWork(attempt, work, cancel); });
+    worker_->post([attempt = attempt_, work = work_.front().work,
+                   cancel = work_cancel_->token()](EngineWorker& worker) { worker.doWork(attempt, work, cancel); });
     emit busyChanged();
 }
 
@@ -200,8 +201,8 @@ void EngineService::load(const QString& model, const LoadOptions& options)
     load_cancel_.emplace();
     loading_model_ = model;
     const quint64 id = ++load_id_;
-    QMetaObject::invokeMethod(worker_, [worker = worker_, id, model, options, cancel = load_cancel_->token()] {
-        worker->load(id, model, options, cancel);
+    worker_->post([id, model, options, cancel = load_cancel_->token()](EngineWorker& worker) {
+        worker.load(id, model, options, cancel);
     });
     emit loadStarted(model);
     emit busyChanged();
@@ -219,9 +220,8 @@ RunId EngineService::run(const RunRequest& request)
     interruptMeasure();
     run_cancel_.emplace();
     const RunId id = ++run_id_;
-    QMetaObject::invokeMethod(worker_, [worker = worker_, id, request, cancel = run_cancel_->token()] {
-        worker->start(id, request, cancel);
-    });
+    worker_->post(
+        [id, request, cancel = run_cancel_->token()](EngineWorker& worker) { worker.start(id, request, cancel); });
     emit busyChanged();
     return id;
 }
@@ -229,7 +229,7 @@ RunId EngineService::run(const RunRequest& request)
 void EngineService::retarget(const PaneChoice& choice)
 {
     if (!run_cancel_) return;
-    QMetaObject::invokeMethod(worker_, [worker = worker_, id = run_id_, choice] { worker->retarget(id, choice); });
+    worker_->post([id = run_id_, choice](EngineWorker& worker) { worker.retarget(id, choice); });
 }
 
 void EngineService::stop()
@@ -261,7 +261,7 @@ void EngineService::takeLatencyTable(const LatencyTable& table)
 {
     interruptMeasure();
     const quint64 id = ++measure_id_;
-    QMetaObject::invokeMethod(worker_, [worker = worker_, id, table] { worker->takeTable(id, table); });
+    worker_->post([id, table](EngineWorker& worker) { worker.takeTable(id, table); });
 }
 
 void EngineService::scheduleMeasure()
@@ -282,20 +282,19 @@ void EngineService::startMeasure()
     if (!measure_wanted_ || loading() || running() || measuring() || working() || !model_) return;
     measure_cancel_.emplace();
     const quint64 id = ++measure_id_;
-    QMetaObject::invokeMethod(
-        worker_, [worker = worker_, id, cancel = measure_cancel_->token()] { worker->measure(id, cancel); });
+    worker_->post([id, cancel = measure_cancel_->token()](EngineWorker& worker) { worker.measure(id, cancel); });
     emit measureStarted();
     emit busyChanged();
 }
 
 void EngineService::tokenize(const QString& text)
 {
-    QMetaObject::invokeMethod(worker_, [worker = worker_, id = ++tokenize_id_, text] { worker->tokenize(id, text); });
+    worker_->post([id = ++tokenize_id_, text](EngineWorker& worker) { worker.tokenize(id, text); });
 }
 
 void EngineService::listModels()
 {
-    QMetaObject::invokeMethod(worker_, [worker = worker_] { worker->listModels(); });
+    worker_->post([](EngineWorker& worker) { worker.listModels(); });
 }
 
 } // namespace flextron::ui

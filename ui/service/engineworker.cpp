@@ -1,5 +1,10 @@
 #include "ui/service/engineworker.h"
 
+#include <utility>
+
+#include <QCoreApplication>
+#include <QEvent>
+
 #include "ui/service/enginetask.h"
 #include "ui/service/modelinfo.h"
 
@@ -59,6 +64,39 @@ EngineCalls realEngine()
 EngineWorker::EngineWorker(EngineCalls calls) : calls_(std::move(calls)) {}
 
 EngineWorker::~EngineWorker() = default;
+
+namespace {
+
+class Call final : public QEvent {
+public:
+    explicit Call(std::function<void(EngineWorker&)> call) : QEvent(kType), call_(std::move(call)) {}
+    void operator()(EngineWorker& worker) const { call_(worker); }
+
+    static const QEvent::Type kType;
+
+private:
+    std::function<void(EngineWorker&)> call_;
+};
+const QEvent::Type Call::kType = static_cast<QEvent::Type>(QEvent::registerEventType());
+
+} // namespace
+
+// What was written before is seen by the call: Qt's queue sees to that. The counter says so to a thread sanitizer too,
+// which cannot look into Qt.
+void EngineWorker::post(std::function<void(EngineWorker&)> call)
+{
+    auto* event = new Call(std::move(call)); // Qt's, once it is posted
+    posts_.fetch_add(1, std::memory_order_release);
+    QCoreApplication::postEvent(this, event);
+}
+
+bool EngineWorker::event(QEvent* event)
+{
+    static_cast<void>(posts_.load(std::memory_order_acquire));
+    if (event->type() != Call::kType) return QObject::event(event);
+    (*static_cast<Call*>(event))(*this);
+    return true;
+}
 
 void EngineWorker::load(quint64 id, const QString& model, const LoadOptions& options, const CancelToken& cancel)
 {

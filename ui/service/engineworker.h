@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -33,13 +34,16 @@ using EngineWork = std::function<Result<EngineAnswer>(const std::shared_ptr<cons
                                                       const ProgressFn& progress, const CancelToken& cancel)>;
 
 /// A run advances one step per event, so that a new target or another request is seen between two tokens; what must not
-/// wait (stop) comes through CancelTokens. All slots are for queued calls from EngineService.
+/// wait (stop) comes through CancelTokens. All functions but post() are for the engine's thread.
 class EngineWorker final : public QObject {
     Q_OBJECT
 
 public:
     explicit EngineWorker(EngineCalls calls);
     ~EngineWorker() override;
+
+    /// Any thread: queues `call` on the worker's.
+    void post(std::function<void(EngineWorker&)> call);
 
     void load(quint64 id, const QString& model, const LoadOptions& options, const CancelToken& cancel);
     void start(RunId id, const RunRequest& request, const CancelToken& cancel);
@@ -78,8 +82,10 @@ private:
     void advance(RunId id);
     void flush();
     void finish(bool cancelled);
+    bool event(QEvent* event) override;
 
     EngineCalls calls_;
+    std::atomic<unsigned> posts_ = 0;
     std::shared_ptr<const LoadedModel> model_;
     std::unique_ptr<ActiveRun> run_;
 };
