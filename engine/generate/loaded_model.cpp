@@ -81,6 +81,7 @@ void addRouters(LoadedModel& model, const LoadOptions& options)
     model.routers = readRouters(options.routers.empty() ? own : options.routers, model.config(),
                                 model.checkpoint->choices())
                         .orThrow();
+    model.own_routers = options.routers.empty();
 }
 
 /// The reference's type of arithmetic, which is also that of its weights.
@@ -140,8 +141,8 @@ std::shared_ptr<const Backend> loadBackend(const LoadedModel& model, const LoadO
 void addLatency(LoadedModel& model)
 {
     auto table = cachedLatencyTable(*model.backend);
+    model.latency_problem = table ? std::string() : table.error().message;
     if (table) model.latency = std::move(*table);
-    else model.latency_problem = table.error().message;
 }
 
 } // namespace
@@ -153,7 +154,7 @@ TargetContext LoadedModel::targetContext(int context, KvRule kv) const
     result.choices = &checkpoint->choices();
     result.latency = latency ? &*latency : nullptr;
     result.routers = routers;
-    result.losses = &checkpoint->record().losses;
+    if (own_routers) result.losses = &checkpoint->record().losses;
     result.context = context;
     result.kv = kv;
     return result;

@@ -29,10 +29,11 @@ struct LoadedModel {
     std::shared_ptr<const Tokenizer> tokenizer; ///< null when the folder has none: then only ids can be read
     std::string tokenizer_problem;              ///< why it is null
     std::shared_ptr<const Routers> routers;     ///< null when there are none
+    bool own_routers = true;                    ///< else of another run: what was recorded is not about them
     std::shared_ptr<const Backend> backend;
     Device device;
-    std::optional<LatencyTable> latency; ///< from the user's cache, when one fits
-    std::string latency_problem;         ///< why there is none: "no latency table for this set-up yet"
+    std::optional<LatencyTable> latency;                                  ///< from the user's cache, when one fits
+    std::string latency_problem = "no latency table for this set-up yet"; ///< why there is none
 
     [[nodiscard]] const ModelConfig& config() const { return checkpoint->config(); }
     /// What resolveTarget needs; points into this object.

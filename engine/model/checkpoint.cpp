@@ -77,6 +77,14 @@ void checkRecord(const FlextronRecord& record, const ModelConfig& config, const 
 {
     if (const auto valid = validateChoiceSets(record.choices, config); !valid)
         throw Failure(ErrorCode::Corrupt, file.string() + ": " + valid.error().message, kDownloadAgain);
+    const std::size_t means = config.layers.size() *
+                              (record.choices.head_int_list.size() + record.choices.mlp_int_list.size());
+    for (const RecordedLoss& loss : record.losses)
+        if (!loss.choice_means.empty() && loss.choice_means.size() != means)
+            throw Failure(ErrorCode::Corrupt,
+                          file.string() + ": \"choice_means\" has " + std::to_string(loss.choice_means.size()) +
+                              " numbers, the model's layers and choices make " + std::to_string(means),
+                          kDownloadAgain);
     if (!record.importance) return;
     const auto refuse = [&](const std::string& what) {
         throw Failure(ErrorCode::Corrupt, file.string() + ": \"importance\" " + what, kDownloadAgain);

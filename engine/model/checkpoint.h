@@ -45,6 +45,9 @@ struct RecordedLoss {
     double loss = 0;           ///< nats a token
     double standard_error = 0; ///< over sequences
     std::int64_t tokens = 0;   ///< predicted
+    /// Of dynamic routing: the mean over the tokens of each sub-block's one-hot choices, in the order of choiceMeans().
+    /// What it costs is a sum over sub-blocks, so that this prices it by any latency table. Empty: not recorded.
+    std::vector<double> choice_means = {};
 };
 
 /// flextron.json. Written by this program only; every field is checked when read.

@@ -92,21 +92,24 @@ std::vector<double> parseBudgets(const JsonObject& json)
 
 RecordedLoss parseLoss(const JsonObject& json)
 {
-    json.allowOnly({"text", "routing", "budget", "cost", "loss", "standard_error", "tokens"});
+    json.allowOnly({"text", "routing", "budget", "cost", "loss", "standard_error", "tokens", "choice_means"});
     return {json.text("text"),
             json.text("routing"),
             json.number("budget", 0, 1),
             json.number("cost", 0, 1e3),
             json.number("loss", 0, 1e6),
             json.number("standard_error", 0, 1e6),
-            json.integer("tokens", 0, INT64_MAX)};
+            json.integer("tokens", 0, INT64_MAX),
+            json.has("choice_means") ? json.numbers("choice_means", 0, 1, kMaxWidth) : std::vector<double>()};
 }
 
 Json lossToJson(const RecordedLoss& loss)
 {
-    return {{"text", loss.text},    {"routing", loss.routing}, {"budget", loss.budget},
-            {"cost", loss.cost},    {"loss", loss.loss},       {"standard_error", loss.standard_error},
-            {"tokens", loss.tokens}};
+    Json json = {{"text", loss.text},    {"routing", loss.routing}, {"budget", loss.budget},
+                 {"cost", loss.cost},    {"loss", loss.loss},       {"standard_error", loss.standard_error},
+                 {"tokens", loss.tokens}};
+    if (!loss.choice_means.empty()) json["choice_means"] = loss.choice_means;
+    return json;
 }
 
 LayerSizes parseLayerSizes(const JsonObject& json)

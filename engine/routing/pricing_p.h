@@ -41,6 +41,7 @@ public:
         return price;
     }
     [[nodiscard]] const SubNetwork& full() const { return full_; }
+    [[nodiscard]] bool hasTable() const { return context_.latency != nullptr; }
     [[nodiscard]] double fullMs() const { return full_ms_; }
     /// What dynamic routers add to a token's time; 0 without a table.
     [[nodiscard]] double routersMs() const { return routers_ms_; }
@@ -86,6 +87,22 @@ struct StaticChoice {
 /// The costliest of staticMembers that is not above `limit`: how stops map to milliseconds or sizes depends on the
 /// device's table, and is found anew on each (method.md, re-targeting). Precondition: there is a static router.
 StaticChoice staticNotAbove(const TargetContext& context, const Measure& measure, double limit, const Pricing& pricing);
+
+/// What dynamic routers come to in the mean when asked for `budget`, their own time included.
+struct DynamicPoint {
+    double budget = 1.0;
+    Price price;
+};
+/// At the full model's and at every budget of which the conversion recorded the choices, the largest budget first; no
+/// point is dearer than the one before. Empty where nothing was recorded.
+std::vector<DynamicPoint> dynamicPoints(const TargetContext& context, const Pricing& pricing);
+
+/// The budget that comes to `wanted`: a line between two points, the nearest one beyond them. Precondition: not empty.
+double budgetWithin(const std::vector<DynamicPoint>& points, const Measure& measure, double wanted);
+
+/// What a budget comes to: by the points and the table; without a table its own share, without points that share of
+/// the full model's time and the routers' own.
+Price dynamicPrice(const std::vector<DynamicPoint>& points, double budget, const Pricing& pricing);
 
 /// Routing::Uniform and Routing::Static find what keeps the rise of the loss within target.value; Routing::Dynamic
 /// needs recorded losses. Throws Failure(Unsupported) for a model that has neither those nor a surrogate.

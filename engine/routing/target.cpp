@@ -100,10 +100,13 @@ Routing chosenRouting(const Target& target, const TargetContext& context)
     return routing;
 }
 
-/// The share that dynamic routers are asked for: of a latency, what their own time leaves of it; of a size, the share
-/// of the uniform sub-network of that size (our choice).
-double budgetFor(const Target& target, const Candidate& uniform, const Pricing& pricing)
+/// The share that dynamic routers are asked for. Where no choices were recorded: of a latency what their own time
+/// leaves of it, of a size the share of the uniform sub-network of that size (our choice).
+double budgetFor(const Target& target, const Candidate& uniform, const std::vector<DynamicPoint>& points,
+                 const Pricing& pricing)
 {
+    const bool as_it_is = target.kind == Target::Kind::Budget && !pricing.hasTable();
+    if (!points.empty() && !as_it_is) return budgetWithin(points, unitOf(target.kind).measure, target.value);
     if (target.kind == Target::Kind::Budget) return target.value;
     if (target.kind == Target::Kind::LatencyMs)
         return std::min(1.0, std::max(0.0, target.value - pricing.routersMs()) / pricing.fullMs());
@@ -116,8 +119,10 @@ ResolvedTarget dynamicResult(const TargetContext& context, const SubNetwork& fal
     ResolvedTarget result = resultFor({fallback, context.routers, budget, nullptr}, Routing::Dynamic, pricing);
     // Outside the trained stops the routers are asked for the nearest one.
     const std::vector<double>& stops = context.routers->budget_list;
-    result.share = stops.empty() ? budget : std::clamp(budget, stops.back(), stops.front());
-    if (result.predicted_ms) result.predicted_ms = result.share * pricing.fullMs() + pricing.routersMs();
+    const Price price = dynamicPrice(dynamicPoints(context, pricing),
+                                     stops.empty() ? budget : std::clamp(budget, stops.back(), stops.front()), pricing);
+    result.share = price.share;
+    result.predicted_ms = price.ms;
     return result;
 }
 
@@ -158,12 +163,14 @@ ResolvedTarget resolveCost(const Target& target, const TargetContext& context, c
     // The whole model fits: there is nothing for a router to save.
     if (routing == Routing::Uniform || uniform.subnet == pricing.full())
         return resultFor({uniform.subnet, nullptr, 1.0, nullptr}, Routing::Uniform, pricing);
-    const double budget = budgetFor(target, uniform, pricing);
-    if (routing == Routing::Dynamic) return dynamicResult(context, uniform.subnet, budget, pricing);
+    if (routing == Routing::Dynamic) {
+        const double budget = budgetFor(target, uniform, dynamicPoints(context, pricing), pricing);
+        return dynamicResult(context, uniform.subnet, budget, pricing);
+    }
     const StaticChoice choice = staticNotAbove(context, unit.measure, target.value, pricing);
     if (!choice.met && target.kind != Target::Kind::Budget)
         failStatic(unit, target.value, unit.measure(pricing.of(choice.subnet)));
-    return resultFor({choice.subnet, nullptr, target.kind == Target::Kind::Budget ? budget : 1.0, nullptr},
+    return resultFor({choice.subnet, nullptr, target.kind == Target::Kind::Budget ? target.value : 1.0, nullptr},
                      Routing::Static, pricing);
 }
 
@@ -208,10 +215,29 @@ Result<double> parseParameters(std::string_view text, const ModelConfig& config)
     });
 }
 
+namespace {
+
+/// By FLOPs, with the time that the table foretells for it.
+ResolvedTarget resolveByFlops(const Target& target, const TargetContext& context)
+{
+    TargetContext by_flops = context;
+    by_flops.latency = nullptr;
+    ResolvedTarget result = resolveCost(target, by_flops, Pricing(by_flops));
+    if (context.latency == nullptr) return result;
+    const Pricing pricing(context);
+    result.predicted_ms = result.plan.dynamic()
+                              ? dynamicResult(context, result.plan.subnet, result.plan.budget, pricing).predicted_ms
+                              : pricing.of(result.plan.subnet).ms;
+    return result;
+}
+
+} // namespace
+
 Result<ResolvedTarget> resolveTarget(const Target& target, const TargetContext& context)
 {
     return guarded([&] {
         requireContext(context);
+        if (target.kind == Target::Kind::Budget && target.by_flops) return resolveByFlops(target, context);
         const Pricing pricing(context);
         switch (target.kind) {
         case Target::Kind::Full: return resultFor({pricing.full(), nullptr, 1.0, nullptr}, Routing::Uniform, pricing);

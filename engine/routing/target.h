@@ -35,6 +35,8 @@ struct Target {
     SubNetwork subnet; ///< Explicit
     /// Unset: dynamic where routers exist, else uniform.
     std::optional<Routing> routing;
+    /// Budget: a share of FLOPs, whatever table there is: the same choices on every machine.
+    bool by_flops = false;
 };
 
 /// "12.5M", "7e6", "0.6" (a share when at most 1) to a count of parameters of `config`.
@@ -73,14 +75,26 @@ struct ResolvedTarget {
 ///   none of those can be met, the costliest of the others (docs/method.md, uniform targets).
 /// - Static: the costliest of what the router chooses between its stops that is not above the target, by the table at
 ///   hand. A budget below all of them gets the cheapest one, and `share` says so; other targets are refused there.
-/// - Dynamic: `share` is what the routers are asked for, moved to the nearest trained stop outside of those, and
-///   `predicted_ms` is that share with the routers' own time; what a text really costs is known once it was read. For a
-///   latency they are asked for what their time leaves of it, for a number of parameters for the share of the uniform
-///   sub-network of that size.
+/// - Dynamic: the routers are asked for the budget (plan.budget, in FLOPs, as they were trained) that comes to the
+///   target in the mean by the table at hand and the choices that the conversion recorded, their own time included; it
+///   stays within the trained stops. `share` and `predicted_ms` are what that comes to; what a text really costs is
+///   known once it was read. A share of FLOPs is asked as it is. Without recorded choices so is a share of the time;
+///   for a latency the routers are then asked for what their time leaves of it, for a number of parameters for the
+///   share of the uniform sub-network of that size.
 /// - Quality: the cheapest that keeps the loss within the allowed rise over the full model's, by what the conversion
 ///   recorded for the routing; where it recorded nothing, and for uniform widths, by the surrogate. Unsupported where
 ///   there is neither.
 Result<ResolvedTarget> resolveTarget(const Target& target, const TargetContext& context);
+
+/// A stop of dynamic routers, and what it comes to by the context's table in the mean over the texts of the conversion.
+struct DynamicStop {
+    double budget = 1.0; ///< what the routers are asked for: a share of FLOPs
+    double share = 1.0;  ///< of the full model's cost, the routers' own time included
+    std::optional<double> predicted_ms;
+};
+/// Ascending, a budget of 1 last: all widths full, and the routers' time. Empty without a table or a record of choices:
+/// then a budget is all that is known. Needs no routers.
+std::vector<DynamicStop> dynamicStops(const TargetContext& context);
 
 /// What the static router chooses when asked for `budget`, unchanged: the raw answer, which targets are not resolved
 /// with. InvalidArgument without one, or when it belongs

@@ -22,6 +22,9 @@ public:
     virtual PassWidth choose(int layer, SubBlock block, const at::Tensor& normalised) = 0;
     /// After a pass: share of the full model's FLOPs that each sequence came to, [B]; undefined where nobody counts it.
     [[nodiscard]] virtual at::Tensor cost() const { return {}; }
+    /// After a pass: mean over each sequence's tokens of the one-hot choices, in the order of the surrogate's input,
+    /// [B, L * (head choices + mlp choices)]; undefined where there are no choices.
+    [[nodiscard]] virtual at::Tensor choiceMeans() const { return {}; }
 };
 
 /// The widths of a sub-network, really sliced.

@@ -77,9 +77,8 @@ public:
 
     /// After the pass: share of the full model's FLOPs, a mean over each sequence's tokens, [B]; differentiable.
     [[nodiscard]] at::Tensor cost() const override { return costs_.fixed + cost_; }
-    /// Mean over each sequence's tokens of the one-hot choices, in the order of the surrogate's input,
-    /// [B, L * (head choices + mlp choices)]; differentiable.
-    [[nodiscard]] at::Tensor choiceMeans() const { return at::cat(means_, 1); }
+    /// Differentiable, too.
+    [[nodiscard]] at::Tensor choiceMeans() const override { return at::cat(means_, 1); }
     /// One-hot choices in the order in which they were made, [B, T or 1, choices] each, without a graph.
     [[nodiscard]] const std::vector<at::Tensor>& choices() const { return made_; }
     /// Of each sequence: share of the full model's cost that the drawn choices came to, and the mean over the routers'

@@ -57,7 +57,8 @@ std::vector<RecordedLoss> recordedLosses(const std::vector<ValidationLoss>& vali
     for (const ValidationLoss& loss : validation) {
         if (loss.widths == "dynamic, shuffled") continue;
         const std::string routing = loss.widths == "smallest" ? "uniform" : loss.widths;
-        losses.push_back({loss.file, routing, loss.target, loss.cost, loss.loss, loss.standard_error, loss.tokens});
+        losses.push_back({loss.file, routing, loss.target, loss.cost, loss.loss, loss.standard_error, loss.tokens,
+                          routing == "dynamic" ? loss.choice_means : std::vector<double>()});
     }
     return losses;
 }

@@ -53,8 +53,9 @@ struct ValidationLoss {
     double target = 1;  ///< asked share of the full model's cost
     double cost = 1;    ///< share that it came to
     double loss = 0;
-    double standard_error = 0; ///< over sequences
-    std::int64_t tokens = 0;   ///< predicted
+    double standard_error = 0;             ///< over sequences
+    std::int64_t tokens = 0;               ///< predicted
+    std::vector<double> choice_means = {}; ///< RecordedLoss; of "dynamic" and "static"
 };
 
 struct StageReport {

@@ -58,13 +58,14 @@ ValidationLoss validationLoss(const ReferenceWeights& weights, const ValidationS
                               const std::string& name, const CancelToken& cancel)
 {
     const c10::InferenceMode inference;
-    std::vector<at::Tensor> parts, costs;
+    std::vector<at::Tensor> parts, costs, means;
     for (std::int64_t i = 0; i < set.ids.size(0); i += kBatch) {
         cancel.throwIfCancelled();
         const at::Tensor ids = set.ids.narrow(0, i, std::min(kBatch, set.ids.size(0) - i));
         const std::unique_ptr<WidthSource> source = widths(ids);
         parts.push_back(lossPerSequence(trainingLogits(weights, ids, *source), ids));
         if (const at::Tensor cost = source->cost(); cost.defined()) costs.push_back(cost);
+        if (const at::Tensor mean = source->choiceMeans(); mean.defined()) means.push_back(mean);
     }
     const at::Tensor losses = at::cat(parts).to(at::kDouble); // [N]
     ValidationLoss result;
@@ -72,6 +73,10 @@ ValidationLoss validationLoss(const ReferenceWeights& weights, const ValidationS
     result.widths = name;
     result.loss = losses.mean().item<double>();
     if (!costs.empty()) result.cost = at::cat(costs).mean().item<double>();
+    if (!means.empty()) {
+        const at::Tensor mean = at::cat(means).to(at::kCPU, at::kDouble).mean(0).contiguous();
+        result.choice_means.assign(mean.const_data_ptr<double>(), mean.const_data_ptr<double>() + mean.numel());
+    }
     const auto n = static_cast<double>(losses.numel());
     result.standard_error = n > 1 ? losses.std().item<double>() / std::sqrt(n) : 0;
     result.tokens = set.ids.size(0) * (set.ids.size(1) - 1);

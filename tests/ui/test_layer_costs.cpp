@@ -114,6 +114,17 @@ private slots:
         QCOMPARE(budgetLedger(trace, costs).mean.forced, 1);
     }
 
+    void whatDynamicRoutersWereAskedIsSaidInTime()
+    {
+        const std::vector<DynamicStop> stops{{0.4, 0.3, 6.0}, {0.6, 0.6, 12.0}, {1.0, 1.1, 22.0}};
+        Trace trace = test::smallTrace(); // asked for 0.5
+        trace.routing = "dynamic";
+        QCOMPARE(budgetLedger(trace, LayerCosts(twoLayers(), table()), stops).asked, 0.45);
+        QCOMPARE(budgetLedger(trace, LayerCosts(twoLayers(), std::nullopt), stops).asked, 0.5); // FLOPs
+        trace.routing = "static";
+        QCOMPARE(budgetLedger(trace, LayerCosts(twoLayers(), table()), stops).asked, 0.5);
+    }
+
     void routersTakeTheirOwnTime()
     {
         LatencyTable with_routers = table();
@@ -121,8 +132,9 @@ private slots:
         const LayerCosts costs(twoLayers(), with_routers);
         Trace trace = test::smallTrace();
         const BudgetEntry routed = budgetEntry(trace, 1, costs);
-        QCOMPARE(routed.table_ms, 16.0); // 15 as above, and twice 0.5
-        QCOMPARE(routed.chosen, 0.75);   // shares are of what widths cost, as targets are
+        QCOMPARE(routed.table_ms, 16.0);    // 15 as above, and twice 0.5
+        QCOMPARE(routed.chosen, 16.0 / 20); // as targets count it
+        QCOMPARE(routed.expected, (12 + 1.75 + 2.25 + 1) / 20.0);
         trace.records[1].mlp_probabilities.clear();
         QCOMPARE(budgetEntry(trace, 1, costs).table_ms, 15.0);
     }

@@ -198,8 +198,9 @@ private slots:
             for (std::size_t l = 0; l < 8; ++l)
                 soft += neuronsMs(mean(record.mlp_probabilities, trace.choices.mlp_int_list, l)) +
                         headsMs(mean(record.head_probabilities, trace.choices.head_int_list, l), kContextOfShares);
-            expected += soft / fullMs();
-            chosen += tableMs(record, kContextOfShares, false) / fullMs();
+            const double routers = tableMs(record, kContextOfShares, true) - tableMs(record, kContextOfShares, false);
+            expected += (soft + routers) / fullMs();
+            chosen += tableMs(record, kContextOfShares, true) / fullMs();
             table_ms += tableMs(record, kContextOfShares, true);
             if (record.given) continue;
             measured += record.ns * 1e-6;
@@ -433,7 +434,7 @@ private:
         plan.subnet = fullSubNetwork(engine_->config());
         if (dynamic) {
             plan.routers = engine_->routers;
-            plan.budget = kBudget;
+            plan.budget = pane(PaneSlot::Live).trace.budget;
         }
         ScoreOptions options;
         options.top_tokens = 1;

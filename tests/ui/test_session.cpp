@@ -91,14 +91,18 @@ private slots:
     void aChoiceIsWhatItWas_data()
     {
         QTest::addColumn<int>("kind");
-        for (int kind = 0; kind < 6; ++kind) QTest::addRow("kind %d", kind) << kind;
+        QTest::addColumn<bool>("by_flops");
+        for (int kind = 0; kind < 6; ++kind) QTest::addRow("kind %d", kind) << kind << false;
+        QTest::newRow("a share of FLOPs") << static_cast<int>(Target::Kind::Budget) << true;
     }
 
     void aChoiceIsWhatItWas()
     {
         QFETCH(int, kind);
+        QFETCH(bool, by_flops);
         const ModelConfig config = test::fakeConfig();
         PaneChoice in;
+        in.target.by_flops = by_flops;
         in.target.kind = static_cast<Target::Kind>(kind);
         in.target.value = 0.7;
         if (in.target.kind == Target::Kind::Explicit) in.target.subnet = uniformSubNetwork(config, 16, 4);

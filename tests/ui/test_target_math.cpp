@@ -110,6 +110,31 @@ private slots:
         QCOMPARE(steppedValue(stops, TargetAxis::Latency, from, steps), to);
     }
 
+    void budgetsAndSharesAreTwoSidesOfOneMap_data()
+    {
+        QTest::addColumn<double>("budget");
+        QTest::addColumn<double>("share");
+        QTest::newRow("a stop") << 0.6 << 0.5;
+        QTest::newRow("between two") << 0.7 << 0.6;
+        QTest::newRow("the lowest") << 0.4 << 0.45;
+        QTest::newRow("the full widths, and the routers") << 1.0 << 1.1;
+    }
+
+    void budgetsAndSharesAreTwoSidesOfOneMap()
+    {
+        QFETCH(double, budget);
+        QFETCH(double, share);
+        const std::vector<DynamicStop> stops{{0.4, 0.45, {}}, {0.6, 0.5, {}}, {0.8, 0.7, {}}, {1.0, 1.1, {}}};
+        QCOMPARE(shareOfBudget(stops, budget), share);
+        QCOMPARE(budgetOfShare(stops, share), budget);
+        QCOMPARE(budgetOfShare(stops, 0.2), 0.4); // less than they can give
+        QCOMPARE(shareOfBudget({}, budget), budget);
+        QCOMPARE(budgetOfShare({}, share), share);
+        const std::vector<DynamicStop> flat{{0.5, 0.6, {}}, {0.7, 0.6, {}}, {1.0, 1.0, {}}}; // a noisy table
+        QCOMPARE(shareOfBudget(flat, 0.65), 0.6);
+        QCOMPARE(budgetOfShare(flat, 0.8), 0.85);
+    }
+
     void routersStopsAreThoseTheyWereTrainedFor()
     {
         const std::vector<double> trained{1.0, 0.75, 0.5, 0.25}; // as a record holds them

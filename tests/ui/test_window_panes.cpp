@@ -52,11 +52,24 @@ private slots:
         QVERIFY(panel->latencyText().endsWith(QLatin1String("of full FLOPs")));
         window_->service()->measureWhenIdle();
         QTRY_VERIFY_WITH_TIMEOUT(panel->latencyText().contains(QLatin1String("ms a token of ")), kLongMs);
+        panel->setBudget(window_->service()->model()->latency_stops[1].share);
         const double requested = panel->latencySlider()->requested();
+        const auto widths = [this] {
+            const ModelInfo& model = *window_->service()->model();
+            TargetContext context;
+            context.config = &model.config();
+            context.choices = &model.choices();
+            context.latency = model.latency ? &*model.latency : nullptr;
+            return resolveTarget(window_->comparison()->target(), context).orThrow().plan.subnet;
+        };
+        const SubNetwork before = widths();
         panel->setScale(CostScale::Flops);
         QVERIFY(panel->latencyText().contains(QLatin1String("of full FLOPs, ")));
+        QVERIFY(window_->comparison()->target().by_flops);
+        QVERIFY(widths() == before); // another count of the same
         panel->setScale(CostScale::Share);
         QVERIFY(panel->latencyText().contains(QLatin1String("of full ms, ")));
+        QVERIFY(!window_->comparison()->target().by_flops);
         QCOMPARE(panel->latencySlider()->requested(), requested);
     }
 

@@ -33,7 +33,8 @@ void addPlace(QStringList& words, const ModelInfo& model)
 void addWidths(QStringList& words, const PaneData& pane)
 {
     if (pane.plan.routing == Routing::Dynamic) {
-        words << QStringLiteral("--budget") << number(pane.plan.budget) << QStringLiteral("--routing dynamic");
+        words << QStringLiteral("--budget") << number(pane.plan.budget)
+              << QStringLiteral("--cost flops --routing dynamic"); // as the routers were asked, whatever table there is
     } else {
         words << QStringLiteral("--subnet") << shellQuoted(QString::fromStdString(toString(pane.plan.subnet)));
     }

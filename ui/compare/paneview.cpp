@@ -303,21 +303,24 @@ void PaneView::refresh()
     const PaneData& pane = comparison_->pane(slot_);
     title_->setText(titleText());
     const bool table = pane.plan.cost_basis == QLatin1String("latency table");
-    if (!pane.hasText() || slot_ == PaneSlot::Full) detail_->setFullText({});
-    else if (pane.plan.routing == Routing::Uniform) {
-        detail_->setFullText(
-            QStringLiteral("%1, %2").arg(formatCostShare(pane.plan.share, table),
-                                         formatWidths(pane.plan.subnet, pane.trace.full_mlp, pane.trace.full_heads)));
-    } else {
-        detail_->setFullText(tr("asked %1, %2")
-                                 .arg(formatCostShare(pane.plan.budget, table),
-                                      pane.plan.routing == Routing::Dynamic ? tr("dynamic") : tr("static")));
+    const bool dynamic = pane.plan.routing == Routing::Dynamic;
+    QString detail;
+    if (pane.hasText() && slot_ != PaneSlot::Full) {
+        detail = pane.plan.routing == Routing::Uniform
+                     ? QStringLiteral("%1, %2").arg(
+                           formatCostShare(pane.plan.share, table),
+                           formatWidths(pane.plan.subnet, pane.trace.full_mlp, pane.trace.full_heads))
+                     : tr("asked %1, %2")
+                           .arg(formatCostShare(dynamic ? pane.plan.share : pane.plan.budget, table),
+                                dynamic ? tr("dynamic") : tr("static"));
     }
-    if (const auto& source = pane.choice.source) {
+    const auto& source = pane.choice.source;
+    if (source) {
         const QString what = source->shares_weights ? tr("other routers") : tr("another checkpoint");
-        detail_->setFullText(QStringLiteral("%1, %2").arg(what, detail_->fullText()));
-        detail_->setToolTip(QStringLiteral("%1\n%2").arg(detail_->fullText(), source->file));
+        detail = QStringLiteral("%1, %2").arg(what, detail);
     }
+    detail_->setFullText(detail);
+    if (source) detail_->setToolTip(QStringLiteral("%1\n%2").arg(detail, source->file));
     showFooter();
 
     const QString empty = slot_ == PaneSlot::Full ? tr("Here the whole model writes: the baseline.")

@@ -53,7 +53,8 @@ PaneData paneOf(const Trace& trace)
     if (const auto routing = parseRouting(trace.routing); routing.ok()) data.plan.routing = *routing;
     data.plan.budget = trace.budget;
     data.plan.share = trace.budget;
-    data.plan.cost_basis = trace.latency_table.empty() ? QStringLiteral("FLOPs") : QStringLiteral("latency table");
+    const bool by_table = !trace.latency_table.empty() && data.plan.routing != Routing::Dynamic;
+    data.plan.cost_basis = by_table ? QStringLiteral("latency table") : QStringLiteral("FLOPs");
     if (!trace.records.empty() && trace.records.back().read) {
         const TokenRecord& last = trace.records.back();
         data.plan.subnet.mlp.assign(last.mlp.begin(), last.mlp.end());

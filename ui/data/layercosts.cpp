@@ -7,6 +7,7 @@
 
 #include "engine/model/cost.h"
 #include "ui/data/routerdata.h"
+#include "ui/data/targetmath.h"
 
 namespace flextron::ui {
 
@@ -104,8 +105,11 @@ BudgetEntry budgetEntry(const Trace& trace, int token, const LayerCosts& costs)
         for (const SubBlock block : kBlocks) entry.forced += forced(trace, token, layer, block) ? 1 : 0;
     }
     if (costs.fromTable()) {
-        const bool routed = !routerProbabilities(trace, token, 0, SubBlock::Mlp).empty();
-        entry.table_ms = entry.chosen + (routed ? costs.routersMs() : 0.0);
+        if (!routerProbabilities(trace, token, 0, SubBlock::Mlp).empty()) {
+            entry.expected += costs.routersMs();
+            entry.chosen += costs.routersMs();
+        }
+        entry.table_ms = entry.chosen;
     }
     entry.expected /= costs.full();
     entry.chosen /= costs.full();
@@ -116,10 +120,11 @@ BudgetEntry budgetEntry(const Trace& trace, int token, const LayerCosts& costs)
     return entry;
 }
 
-BudgetLedger budgetLedger(const Trace& trace, const LayerCosts& costs)
+BudgetLedger budgetLedger(const Trace& trace, const LayerCosts& costs, const std::vector<DynamicStop>& stops)
 {
     BudgetLedger ledger;
-    ledger.asked = trace.budget;
+    const bool by_table = costs.fromTable() && trace.routing == routingName(Routing::Dynamic);
+    ledger.asked = by_table ? shareOfBudget(stops, trace.budget) : trace.budget;
     const auto layers = static_cast<std::size_t>(trace.layers);
     std::vector<Mean> expected_by_layer(layers);
     std::vector<Mean> chosen_by_layer(layers);

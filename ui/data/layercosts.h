@@ -11,6 +11,7 @@
 #include "engine/latency/latency_table.h"
 #include "engine/model/config.h"
 #include "engine/routing/overrides.h"
+#include "engine/routing/target.h"
 
 namespace flextron::ui {
 
@@ -48,7 +49,8 @@ double layerCost(const Trace& trace, int token, int layer, const LayerCosts& cos
 /// routers.
 double expectedLayerCost(const Trace& trace, int token, int layer, const LayerCosts& costs);
 
-/// Shares of the full model's cost, 0 to 1, the fixed part included; milliseconds of one token.
+/// Shares of the full model's cost, 0 to 1, the fixed part and, by a table, the routers' own time included;
+/// milliseconds of one token.
 struct BudgetEntry {
     double expected = 0;    ///< by the routers (soft); NaN without them
     double chosen = 0;      ///< with the widths that were used
@@ -73,7 +75,8 @@ struct BudgetLedger {
     std::vector<double> running_mean;  ///< of `chosen` up to each token
     std::vector<LayerSpending> layers; ///< the one that overspends most first
 };
-/// From the trace alone, with what sub-blocks cost here.
-BudgetLedger budgetLedger(const Trace& trace, const LayerCosts& costs);
+/// From the trace alone, with what sub-blocks cost here. `stops`: what dynamic routers come to by the table (they were
+/// asked in FLOPs).
+BudgetLedger budgetLedger(const Trace& trace, const LayerCosts& costs, const std::vector<DynamicStop>& stops = {});
 
 } // namespace flextron::ui

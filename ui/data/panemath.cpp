@@ -82,7 +82,8 @@ ReadSummary readSummary(const Trace& trace)
 
 bool sameTarget(const Target& a, const Target& b)
 {
-    return a.kind == b.kind && a.value == b.value && a.subnet == b.subnet && a.routing == b.routing;
+    return a.kind == b.kind && a.value == b.value && a.subnet == b.subnet && a.routing == b.routing &&
+           a.by_flops == b.by_flops;
 }
 
 bool sameChoice(const PaneChoice& a, const PaneChoice& b)

@@ -29,7 +29,7 @@ double steppedValue(const std::vector<Stop>& stops, TargetAxis axis, double valu
     return valueOf(stops[static_cast<std::size_t>(index)], axis);
 }
 
-Target targetFor(TargetAxis axis, double value, Routing routing)
+Target targetFor(TargetAxis axis, double value, Routing routing, bool by_flops)
 {
     Target target;
     target.kind = axis == TargetAxis::Latency      ? Target::Kind::Budget
@@ -37,7 +37,36 @@ Target targetFor(TargetAxis axis, double value, Routing routing)
                                                    : Target::Kind::Quality;
     target.value = value;
     target.routing = routing;
+    target.by_flops = by_flops && axis == TargetAxis::Latency;
     return target;
+}
+
+namespace {
+
+/// The value along `to` where the one along `from` is `value`.
+double alongStops(const std::vector<DynamicStop>& stops, double DynamicStop::*from, double DynamicStop::*to,
+                  double value)
+{
+    if (stops.empty()) return value;
+    if (value <= stops.front().*from) return stops.front().*to;
+    for (std::size_t i = 1; i < stops.size(); ++i) {
+        const DynamicStop &below = stops[i - 1], &above = stops[i];
+        if (value > above.*from || above.*from <= below.*from) continue;
+        return below.*to + (value - below.*from) / (above.*from - below.*from) * (above.*to - below.*to);
+    }
+    return stops.back().*to;
+}
+
+} // namespace
+
+double shareOfBudget(const std::vector<DynamicStop>& stops, double budget)
+{
+    return alongStops(stops, &DynamicStop::budget, &DynamicStop::share, budget);
+}
+
+double budgetOfShare(const std::vector<DynamicStop>& stops, double share)
+{
+    return alongStops(stops, &DynamicStop::share, &DynamicStop::budget, share);
 }
 
 std::vector<double> trainedStops(const std::vector<double>& budget_list, double floor)

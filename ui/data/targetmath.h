@@ -25,15 +25,21 @@ int stopNotAbove(const std::vector<Stop>& stops, TargetAxis axis, double value);
 /// The next stop above or below the one that `value` becomes; stays at the ends.
 double steppedValue(const std::vector<Stop>& stops, TargetAxis axis, double value, int steps);
 
-/// The target that a slider at `value` asks for.
-Target targetFor(TargetAxis axis, double value, Routing routing);
+/// The target that a slider at `value` asks for; `by_flops`: a latency slider that counts in FLOPs.
+Target targetFor(TargetAxis axis, double value, Routing routing, bool by_flops = false);
 
 /// What a latency slider's values are said in.
 enum class CostScale {
     Share,        ///< of the full model's milliseconds, or of its FLOPs before there is a table
     Milliseconds, ///< a token; needs a table
-    Flops,        ///< share of the full model's FLOPs, table or not
+    Flops,        ///< share of the full model's FLOPs, table or not: what is asked is the same on every machine
 };
+
+/// What dynamic routers come to when asked for `budget`, and what to ask them for to come to `share`: lines between the
+/// stops (dynamicStops), the nearest one beyond them. The same number where there are none: in FLOPs the routers are
+/// asked as they were trained.
+double shareOfBudget(const std::vector<DynamicStop>& stops, double budget);
+double budgetOfShare(const std::vector<DynamicStop>& stops, double share);
 
 /// Stops that routers were trained for, ascending, the full model last; from `budget_list`, none below `floor`.
 std::vector<double> trainedStops(const std::vector<double>& budget_list, double floor);

@@ -261,7 +261,12 @@ Figure budgetFigure(const FigureSource& source)
 {
     requireModel(source, Text::tr("the budget needs the model, for what widths cost"));
     const LayerCosts costs(source.checkpoint->config(), source.latency);
-    const BudgetLedger ledger = budgetLedger(source.trace(), costs);
+    TargetContext context;
+    context.config = &source.checkpoint->config();
+    context.choices = &source.checkpoint->choices();
+    context.latency = source.latency ? &*source.latency : nullptr;
+    context.losses = &source.checkpoint->record().losses;
+    const BudgetLedger ledger = budgetLedger(source.trace(), costs, dynamicStops(context));
     Figure figure;
     figure.data.columns = {QStringLiteral("token"),        QStringLiteral("id"),           QStringLiteral("text"),
                            QStringLiteral("chosen_share"), QStringLiteral("running_mean"), QStringLiteral("asked")};

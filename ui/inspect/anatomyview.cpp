@@ -92,7 +92,9 @@ AnatomyView::Shown AnatomyView::shown(int layer) const
         subnet = target.subnet;
         of = tr("the mixer");
     } else if (target.kind == Target::Kind::Budget || by_parameters) {
-        const auto& stops = by_parameters ? service_->model()->parameter_stops : service_->model()->latency_stops;
+        const auto& stops = by_parameters     ? service_->model()->parameter_stops
+                            : target.by_flops ? service_->model()->flops_stops
+                                              : service_->model()->latency_stops;
         const auto axis = by_parameters ? TargetAxis::Parameters : TargetAxis::Latency;
         subnet = stops[static_cast<std::size_t>(stopNotAbove(stops, axis, target.value))].subnet;
         of = target.routing == Routing::Uniform ? tr("the slider")

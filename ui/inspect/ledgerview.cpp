@@ -168,7 +168,7 @@ void LedgerView::refresh()
                         tr("After a run, what was asked is held here against what was chosen and measured.")},
                        run_action_))
         return;
-    ledger_ = budgetLedger(pane.trace, *costs_);
+    ledger_ = budgetLedger(pane.trace, *costs_, service_->model()->dynamic_stops);
     showSummary();
     showRunningMean();
     spending_->setLayers(ledger_.layers);

@@ -56,7 +56,7 @@ void ResponseView::makePlot()
     plot_->axisRect()->setupFullAxesBox();
     for (QCPAxis* axis : {plot_->xAxis2, plot_->yAxis2}) axis->setTicks(false);
     keepNumbersApart(plot_);
-    plot_->xAxis->setLabel(tr("target, share of full"));
+    plot_->xAxis->setLabel(tr("target, share of full FLOPs"));
     plot_->yAxis->setLabel(tr("share of width"));
     plot_->yAxis->setRange(0, 1.08);
     for (std::size_t i = 0; i < kBlocks.size(); ++i) {

@@ -26,10 +26,7 @@ ResolvedTarget resolveChoice(const PaneRequest& pane, const LoadedModel& model)
         target = {};
         target.routing = Routing::Uniform;
     }
-    TargetContext context = model.targetContext();
-    // What was recorded of the open model's routers says nothing of others.
-    if (pane.choice.source && pane.choice.source->shares_weights) context.losses = nullptr;
-    ResolvedTarget resolved = resolveTarget(target, context).orThrow();
+    ResolvedTarget resolved = resolveTarget(target, model.targetContext()).orThrow();
     if (pane.slot != PaneSlot::Full) resolved.plan.overrides = pane.choice.overrides;
     return resolved;
 }

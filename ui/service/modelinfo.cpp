@@ -50,6 +50,18 @@ std::vector<Stop> parameterStops(const TargetContext& context)
 
 namespace {
 
+/// By FLOPs, with the time that a table foretells for them.
+std::vector<Stop> flopsStops(const TargetContext& context)
+{
+    TargetContext by_flops = context;
+    by_flops.latency = nullptr;
+    std::vector<Stop> stops = uniformStops(by_flops);
+    for (Stop& stop : stops)
+        if (context.latency != nullptr)
+            stop.predicted_ms = context.latency->predictMs(stop.subnet, context.context, context.kv);
+    return stops;
+}
+
 /// Of each stop, as far as it is known.
 void addRises(std::vector<Stop>& stops, const TargetContext& context)
 {
@@ -116,10 +128,13 @@ ModelInfoPtr describeModel(const LoadedModel& model)
     info->static_routers = model.routers && model.routers->fixed.has_value();
     info->dynamic_routers = model.routers && model.routers->dynamic();
     info->latency = model.latency;
+    info->latency_problem = QString::fromStdString(model.latency_problem);
     const TargetContext context = model.targetContext();
     info->latency_stops = uniformStops(context);
+    info->flops_stops = flopsStops(context);
+    if (info->dynamic_routers) info->dynamic_stops = dynamicStops(context);
     info->parameter_stops = parameterStops(context);
-    for (auto* stops : {&info->latency_stops, &info->parameter_stops}) addRises(*stops, context);
+    for (auto* stops : {&info->latency_stops, &info->flops_stops, &info->parameter_stops}) addRises(*stops, context);
     info->quality = qualityCurves(model, context);
     if (info->latency_stops.empty()) {
         throw Failure(ErrorCode::Unsupported, model.name + ": the model has no sub-networks to choose from",

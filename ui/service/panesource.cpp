@@ -42,6 +42,7 @@ std::shared_ptr<const LoadedModel> modelOf(const PaneChoice& choice, const std::
     // A latency table may have been measured since.
     auto model = std::make_shared<LoadedModel>(*open);
     model->routers = choice.source->model->routers;
+    model->own_routers = false;
     return model;
 }
 
@@ -86,6 +87,7 @@ Result<std::shared_ptr<const PaneSource>> openSource(const std::shared_ptr<const
         } else {
             *model = *open;
             model->routers = readRouters(file.toStdString(), open->config(), open->checkpoint->choices()).orThrow();
+            model->own_routers = false;
         }
         source->model = std::move(model);
         return source;

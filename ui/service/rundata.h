@@ -55,7 +55,11 @@ struct ModelInfo {
     bool static_routers = false;
     bool dynamic_routers = false;
     std::optional<LatencyTable> latency;
-    std::vector<Stop> latency_stops;   ///< ascending in share: what a budget can become
+    QString latency_problem;         ///< why there is none: not measured yet, out of date, cannot be read
+    std::vector<Stop> latency_stops; ///< ascending in share: what a budget can become
+    std::vector<Stop> flops_stops;   ///< likewise in FLOPs; the same without a table
+    /// What dynamic routers come to by the table, ascending; empty without a table or without such routers.
+    std::vector<DynamicStop> dynamic_stops;
     std::vector<Stop> parameter_stops; ///< ascending in parameters: what a parameter target can become
     /// What a quality target can become, by Routing; the error says why it cannot be asked for.
     std::vector<Result<QualityCurve>> quality;

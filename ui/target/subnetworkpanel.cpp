@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <QAction>
 #include <QEvent>
 #include <QFormLayout>
 #include <QScopedValueRollback>
+#include <QSignalBlocker>
 #include <QVBoxLayout>
 
-#include "engine/model/cost.h"
 #include "ui/data/panemath.h"
 #include "ui/parts/colors.h"
 #include "ui/parts/elidedbox.h"
@@ -24,20 +25,6 @@ QLabel* wrappedLabel()
     auto* label = new QLabel;
     label->setWordWrap(true);
     return label;
-}
-
-double flopsShare(const SubNetwork& subnet, const ModelConfig& config)
-{
-    CostOptions options;
-    options.kv = KvRule::All;
-    return flopShare(subnet, config, options);
-}
-
-std::vector<double> ticksOf(const std::vector<Stop>& stops, TargetAxis axis)
-{
-    std::vector<double> ticks;
-    for (const Stop& stop : stops) ticks.push_back(valueOf(stop, axis));
-    return ticks;
 }
 
 } // namespace
@@ -58,7 +45,7 @@ SubNetworkPanel::SubNetworkPanel(EngineService* service, Comparison* comparison,
         driver_ = TargetAxis::Latency;
         requested_ = 1.0;
         setModel(model);
-        comparison_->setTarget(targetFor(driver_, requested_, routing()));
+        comparison_->setTarget(targetFor(driver_, requested_, routing(), byFlops()));
     });
     connect(service_, &EngineService::modelChanged, this, &SubNetworkPanel::setModel);
     connect(comparison_, &Comparison::targetChanged, this, [this] { adopt(comparison_->target()); });
@@ -93,7 +80,8 @@ QWidget* SubNetworkPanel::makeForm()
     routing_->setAccessibleName(tr("Routing"));
     scale_ = new ElidedBox;
     scale_->setObjectName(QStringLiteral("costScale"));
-    scale_->setToolTip(tr("What the latency slider's values are said in. The slider asks for the same in each."));
+    scale_->setToolTip(
+        tr("What the latency slider counts in. Time is this device's; FLOPs are the same on every machine."));
     scale_->addItem(tr("share of full time"), static_cast<int>(CostScale::Share));
     scale_->addItem(tr("milliseconds a token"), static_cast<int>(CostScale::Milliseconds));
     scale_->addItem(tr("share of full FLOPs"), static_cast<int>(CostScale::Flops));
@@ -159,22 +147,13 @@ QWidget* SubNetworkPanel::makeForm()
     connect(quality_, &TargetSlider::committed, this,
             [this, rise](double value) { follow(TargetAxis::Quality, rise(value), true); });
     connect(routing_, &QComboBox::activated, this, &SubNetworkPanel::routingChosen);
-    connect(scale_, &QComboBox::currentIndexChanged, this, [this] {
-        if (!model_) return;
-        setTicks();
-        showTarget();
-    });
+    connect(scale_, &QComboBox::currentIndexChanged, this, &SubNetworkPanel::scaleChosen);
     latency_->setToolTip(tr("How much of the full model's time a token may take. Hollow: what you ask; solid: what "
                             "runs. Arrow keys go from stop to stop."));
     parameters_->setToolTip(tr("How many weights a token may touch. Hollow: what you ask; solid: what runs."));
     quality_->setToolTip(tr("How much the loss may rise over the full model's; the cheapest that keeps within it runs. "
                             "Hollow: what you ask; solid: what runs."));
     return form;
-}
-
-const std::vector<Stop>& SubNetworkPanel::stops(TargetAxis axis) const
-{
-    return axis == TargetAxis::Latency ? model_->latency_stops : model_->parameter_stops;
 }
 
 Routing SubNetworkPanel::routing() const
@@ -186,6 +165,7 @@ void SubNetworkPanel::setModel(const ModelInfoPtr& model)
 {
     const bool another = !model_ || model_->checkpoint != model->checkpoint;
     model_ = model;
+    counted_in_flops_ = byFlops();
     if (another) {
         routing_->clear();
         if (model->dynamic_routers)
@@ -197,60 +177,10 @@ void SubNetworkPanel::setModel(const ModelInfoPtr& model)
             widget->setVisible(model->hasRouters());
     }
     setTicks();
-    if (driver_ == TargetAxis::Latency) requested_ = std::max(requested_, model->latency_stops.front().share);
+    if (driver_ == TargetAxis::Latency) requested_ = std::max(requested_, stops(driver_).front().share);
     page_->showContent();
     showTarget();
     showRunning();
-}
-
-CostScale SubNetworkPanel::scale() const
-{
-    const auto wanted = static_cast<CostScale>(scale_->currentData().toInt());
-    return wanted == CostScale::Milliseconds && !model_->latency ? CostScale::Share : wanted;
-}
-
-void SubNetworkPanel::setScale(CostScale scale)
-{
-    scale_->setCurrentIndex(scale_->findData(static_cast<int>(scale)));
-}
-
-QString SubNetworkPanel::costText(double share, const Stop* stop) const
-{
-    const bool table = model_->latency.has_value();
-    const auto full_ms = model_->latency_stops.back().predicted_ms;
-    switch (scale()) {
-    case CostScale::Share: break;
-    case CostScale::Milliseconds:
-        if (full_ms) return tr("%1 a token of %2").arg(formatMs(share * *full_ms), formatMs(*full_ms));
-        break;
-    case CostScale::Flops:
-        if (stop != nullptr) return formatCostShare(flopsShare(stop->subnet, model_->config()), false);
-        // The conversion trains dynamic routers for shares of FLOPs.
-        if (routing() == Routing::Dynamic) return formatCostShare(share, false);
-        break;
-    }
-    return formatCostShare(share, table);
-}
-
-// With routers the stops are those they were trained for; without, what uniform widths can give.
-void SubNetworkPanel::setTicks()
-{
-    const auto& by_latency = model_->latency_stops;
-    const double floor = by_latency.front().share;
-    const auto trained = trainedStops(model_->checkpoint->record().budget_list, floor);
-    const bool routed = routing() != Routing::Uniform && trained.size() > 1;
-    std::vector<double> ticks = routed ? trained : ticksOf(by_latency, TargetAxis::Latency);
-    if (routed && ticks.front() > floor) ticks.insert(ticks.begin(), floor);
-    const auto full_ms = by_latency.back().predicted_ms;
-    const QString floor_text = scale() == CostScale::Milliseconds && full_ms ? formatMs(floor * *full_ms)
-                               : scale() == CostScale::Flops
-                                   ? formatShare(flopsShare(by_latency.front().subnet, model_->config()))
-                                   : formatShare(floor);
-    latency_->setScale(1.0, std::move(ticks), tr("floor %1").arg(floor_text), tr("full"));
-    const auto& by_count = model_->parameter_stops;
-    parameters_->setScale(static_cast<double>(by_count.back().parameters), ticksOf(by_count, TargetAxis::Parameters),
-                          tr("floor %1").arg(formatCount(by_count.front().parameters)), tr("full"));
-    setQualityTicks();
 }
 
 void SubNetworkPanel::routingChosen()
@@ -291,7 +221,12 @@ void SubNetworkPanel::setParameters(double share)
 
 void SubNetworkPanel::adopt(const Target& target)
 {
-    if (!model_ || sameTarget(target, targetFor(driver_, requested_, routing()))) return;
+    if (!model_ || sameTarget(target, targetFor(driver_, requested_, routing(), byFlops()))) return;
+    if (target.kind == Target::Kind::Budget && target.by_flops != byFlops()) {
+        const QSignalBlocker quiet(scale_); // it is asked for already
+        setScale(target.by_flops ? CostScale::Flops : CostScale::Share);
+        counted_in_flops_ = target.by_flops;
+    }
     switch (target.kind) {
     case Target::Kind::Full:
         driver_ = TargetAxis::Latency;
@@ -328,7 +263,7 @@ void SubNetworkPanel::follow(TargetAxis axis, double value, bool commit)
     driver_ = axis;
     requested_ = value;
     showTarget();
-    const Target target = targetFor(axis, value, routing());
+    const Target target = targetFor(axis, value, routing(), byFlops());
     if (commit) comparison_->commitTarget(target);
     else comparison_->dragTarget(target);
 }
@@ -340,14 +275,18 @@ SubNetworkPanel::Expected SubNetworkPanel::expected() const
     if (driver_ == TargetAxis::Quality) {
         const QualityStop stop = stopWithin(*curve(), requested_);
         result.stop = stop.member;
-        result.share = exact ? stop.member.share : stop.budget;
+        result.budget = stop.budget;
+        result.share = exact ? stop.member.share : shareOfBudget(dynamicStops(), stop.budget);
         result.full = stop.rise == 0;
         result.between = requested_ - stop.rise > 0.005 * curve()->stops.back().rise;
         result.rise = stop.rise;
-        if (routing() == Routing::Dynamic) {
-            const auto& by_share = stops(TargetAxis::Latency);
+        const auto& by_share = stops(TargetAxis::Latency);
+        if (routing() == Routing::Dynamic)
             result.stop = by_share[static_cast<std::size_t>(stopNotAbove(by_share, TargetAxis::Latency, result.share))];
-        }
+        else if (const auto same = std::find_if(by_share.begin(), by_share.end(),
+                                                [&](const Stop& other) { return other.subnet == stop.member.subnet; });
+                 exact && same != by_share.end())
+            result.share = same->share; // in FLOPs, where the scale says so
         return result;
     }
     const auto& driving = stops(driver_);
@@ -356,9 +295,10 @@ SubNetworkPanel::Expected SubNetworkPanel::expected() const
     result.full = isFull(driving, index);
     // Routers may come to anything near what they are asked for: what a stop would give is not what they give.
     result.share = driver_ == TargetAxis::Latency && !exact ? requested_ : result.stop.share;
+    result.budget = budgetOfShare(dynamicStops(), result.share);
     result.between = exact && requested_ - valueOf(result.stop, driver_) > 0.005 * valueOf(driving.back(), driver_);
     if (exact || result.full) result.rise = result.stop.rise;
-    else if (curve() != nullptr) result.rise = riseAt(*curve(), result.share);
+    else if (curve() != nullptr) result.rise = riseAt(*curve(), result.budget);
     return result;
 }
 
@@ -367,7 +307,7 @@ void SubNetworkPanel::showTarget()
     const Expected shown = expected();
     const Stop& stop = shown.stop;
     const bool exact = routing() == Routing::Uniform;
-    QString latency_text = costText(shown.share, exact ? &stop : nullptr);
+    QString latency_text = costText(shown.share);
     if (exact && stop.predicted_ms && scale() != CostScale::Milliseconds)
         latency_text += tr(", %1 a token").arg(formatMs(*stop.predicted_ms));
     latency_value_->setText(latency_text);
@@ -382,7 +322,7 @@ void SubNetworkPanel::showTarget()
     }
     const auto neighbours = exact ? std::nullopt
                                   : trainedNeighbours(trainedStops(model_->checkpoint->record().budget_list, 0.0),
-                                                      shown.share);
+                                                      shown.budget);
     if (driver_ != TargetAxis::Parameters && neighbours) {
         latency_asked_->setText(tr("interpolated"));
         latency_asked_->setToolTip(

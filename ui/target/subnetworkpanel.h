@@ -62,8 +62,9 @@ private:
     void showQuality(std::optional<double> rise, bool between_stops);
     /// What the target becomes, as far as that is known before the engine says it.
     struct Expected {
-        Stop stop;          ///< the uniform sub-network; where routers choose, one of about that cost
-        double share = 1.0; ///< of the full model's cost
+        Stop stop;           ///< the uniform sub-network; where routers choose, one of about that cost
+        double share = 1.0;  ///< of the full model's cost, in the scale that was chosen
+        double budget = 1.0; ///< what routers are asked for
         bool full = true;
         bool between = false;       ///< less than was asked for
         std::optional<double> rise; ///< of the loss
@@ -72,9 +73,13 @@ private:
     /// Null where quality cannot be asked for under the routing.
     [[nodiscard]] const QualityCurve* curve() const;
     [[nodiscard]] bool onCurve(double rise) const;
-    /// A share of the full model's cost in the scale that was chosen; `stop` is what it becomes, where that is known.
-    [[nodiscard]] QString costText(double share, const Stop* stop) const;
+    /// A share of the full model's cost in the scale that was chosen.
+    [[nodiscard]] QString costText(double share) const;
     [[nodiscard]] CostScale scale() const;
+    [[nodiscard]] bool byFlops() const;
+    /// Empty where budgets need no map.
+    [[nodiscard]] const std::vector<DynamicStop>& dynamicStops() const;
+    void scaleChosen();
     [[nodiscard]] const std::vector<Stop>& stops(TargetAxis axis) const;
     [[nodiscard]] Routing routing() const;
     void changeEvent(QEvent* event) override;
@@ -84,9 +89,10 @@ private:
     Comparison* comparison_;
     ModelInfoPtr model_;
     TargetAxis driver_ = TargetAxis::Latency;
-    ActiveParameters active_; ///< of the live pane
-    bool narrower_ = false;   ///< than full
-    double requested_ = 1.0;  ///< along driver_
+    ActiveParameters active_;       ///< of the live pane
+    bool narrower_ = false;         ///< than full
+    bool counted_in_flops_ = false; ///< what requested_ is a share of
+    double requested_ = 1.0;        ///< along driver_
     StatePage* page_ = nullptr;
     TargetSlider* latency_ = nullptr;
     TargetSlider* parameters_ = nullptr;

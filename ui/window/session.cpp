@@ -20,6 +20,7 @@ constexpr std::array kKinds{std::pair(Target::Kind::Full, "full"),
                             std::pair(Target::Kind::Parameters, "parameters"),
                             std::pair(Target::Kind::Quality, "quality"),
                             std::pair(Target::Kind::Explicit, "subnet")};
+constexpr const char* kFlopsKind = "flops"; // a budget that is counted in FLOPs
 
 /// Fields of one object, each checked; a failure names the file and the way to the field.
 class Reader {
@@ -115,7 +116,8 @@ SavedChoice readChoice(const Reader& reader)
 {
     SavedChoice choice;
     choice.kind = reader.text(QStringLiteral("kind"));
-    const bool known = std::any_of(kKinds.begin(), kKinds.end(),
+    const bool known = choice.kind == QLatin1String(kFlopsKind) ||
+                       std::any_of(kKinds.begin(), kKinds.end(),
                                    [&](const auto& kind) { return choice.kind == QLatin1String(kind.second); });
     if (!known) reader.fail(QStringLiteral("kind"), QStringLiteral("a kind of target, found “%1”").arg(choice.kind));
     choice.value = reader.number(QStringLiteral("value"), 0, 1e15);
@@ -227,6 +229,7 @@ SavedChoice saveChoice(const PaneChoice& choice)
     for (const auto& [kind, name] : kKinds) {
         if (kind == choice.target.kind) saved.kind = QLatin1String(name);
     }
+    if (choice.target.by_flops) saved.kind = QLatin1String(kFlopsKind);
     saved.value = choice.target.value;
     if (choice.target.kind == Target::Kind::Explicit)
         saved.subnet = QString::fromStdString(toString(choice.target.subnet));
@@ -247,6 +250,8 @@ Result<PaneChoice> openChoice(const SavedChoice& saved, const ModelConfig& confi
         for (const auto& [kind, name] : kKinds) {
             if (saved.kind == QLatin1String(name)) choice.target.kind = kind;
         }
+        choice.target.by_flops = saved.kind == QLatin1String(kFlopsKind);
+        if (choice.target.by_flops) choice.target.kind = Target::Kind::Budget;
         choice.target.value = saved.value;
         if (choice.target.kind == Target::Kind::Explicit)
             choice.target.subnet = parseSubNetwork(saved.subnet.toStdString(), config).orThrow();

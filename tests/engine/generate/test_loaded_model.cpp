@@ -1,4 +1,5 @@
 // Opening a model with all that belongs to it, and finding it by name.
+#include <QScopeGuard>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -156,6 +157,7 @@ private slots:
         table.mlp_ms = {0, 0.1};
         table.attention_own_ms = table.attention_all_ms = {{0, 0.1}};
         const fs::path file = latencyTablePath(table.fingerprint);
+        const auto gone = qScopeGuard([&file] { fs::remove(file); });
         QVERIFY(writeLatencyTable(file, table).ok());
         const auto with = loadModel(folder.string(), onCpu());
         QVERIFY(with->latency.has_value());
@@ -168,7 +170,6 @@ private slots:
         QVERIFY2(has(outdated->latency_problem, "out of date"), outdated->latency_problem.c_str());
         append(file, "}");
         QVERIFY(!loadModel(folder.string(), onCpu())->latency); // no reason not to open the model
-        fs::remove(file);
     }
 
     void cancel()

@@ -20,6 +20,8 @@ FlextronRecord recordFor(const ModelConfig& config)
     record.base_training_tokens = 26'853'376;
     record.stages = {{"importance", 131'072, 12.5}, {"permute", 0, 0.25}};
     record.losses = {{"stories.txt", "dynamic", 0.6, 0.625, 2.5, 0.0625, 20'440}};
+    const std::size_t choices = record.choices.mlp_int_list.size() + record.choices.head_int_list.size();
+    record.losses[0].choice_means.assign(config.layers.size() * choices, 0.25);
     ImportanceReport importance{"stories.txt", 64, 8192, {}, {}, true};
     for (const LayerSizes& sizes : config.layers) {
         auto& neurons = importance.mlp.emplace_back();
@@ -166,6 +168,7 @@ private slots:
         QCOMPARE(loss.text + " " + loss.routing, std::string("stories.txt dynamic"));
         QVERIFY(loss.budget == 0.6 && loss.cost == 0.625 && loss.loss == 2.5 && loss.standard_error == 0.0625);
         QCOMPARE(loss.tokens, std::int64_t{20'440});
+        QCOMPARE(loss.choice_means, contents.record->losses[0].choice_means);
         QVERIFY(record.importance.has_value());
         QCOMPARE(record.importance->text, std::string("stories.txt"));
         QCOMPARE(record.importance->tokens, std::int64_t{8192});
@@ -325,6 +328,8 @@ private slots:
             "\"importance.layers[0].groups\" must be a list of numbers");
         row("importance not sorted", "\"groups\": [\n     0.3,", "\"groups\": [\n     0.01,",
             "must be a descending list, as \"sorted\" says");
+        row("choices of another model", "\"choice_means\": [", "\"choice_means\": [0.5,",
+            "the model's layers and choices make");
         row("importance of another model", "\"groups\": [\n     0.3,", "\"groups\": [",
             "\"importance\" of layer 0 has 112 neurons and 2 groups, the model 112 and 3");
         row("sizes of another model", "\"layer_sizes\": []",

@@ -36,6 +36,43 @@ ValidationLoss lossOf(const StageReport& report, const std::string& widths, doub
     throw std::runtime_error("no validation of " + widths);
 }
 
+/// By the FLOPs of one sub-block at a time: independent of how the stage counted.
+void recordedChoicesComeToTheRecordedCost(const Checkpoint& checkpoint)
+{
+    const ModelConfig& config = checkpoint.config();
+    const ChoiceSets& choices = checkpoint.choices();
+    CostOptions options;
+    options.kv = KvRule::All;
+    options.context = std::min(options.context, config.max_position_embeddings);
+    const auto share = [&](const SubNetwork& subnet) { return flopShare(subnet, config, options); };
+    int dynamic = 0;
+    for (const RecordedLoss& loss : checkpoint.record().losses) {
+        QCOMPARE(loss.choice_means.empty(), loss.routing != "dynamic");
+        if (loss.choice_means.empty()) continue;
+        ++dynamic;
+        const SubNetwork full = fullSubNetwork(config);
+        double cost = share(full);
+        std::size_t at = 0;
+        const auto block = [&](std::vector<int> SubNetwork::*widths, std::size_t layer, const std::vector<int>& list) {
+            double sum = 0;
+            for (const int choice : list) {
+                SubNetwork subnet = full;
+                (subnet.*widths)[layer] = choice;
+                cost -= loss.choice_means[at] * (share(full) - share(subnet));
+                sum += loss.choice_means[at++];
+            }
+            QVERIFY(std::abs(sum - 1) < 1e-5); // each token chose one
+        };
+        for (std::size_t layer = 0; layer < config.layers.size(); ++layer) {
+            block(&SubNetwork::heads, layer, choices.head_int_list);
+            block(&SubNetwork::mlp, layer, choices.mlp_int_list);
+        }
+        QCOMPARE(at, loss.choice_means.size());
+        QVERIFY2(std::abs(cost - loss.cost) < 1e-4, (std::to_string(cost) + " " + std::to_string(loss.cost)).c_str());
+    }
+    QVERIFY(dynamic > 0);
+}
+
 } // namespace
 
 class RouterTrainingTest : public QObject {
@@ -331,6 +368,7 @@ private slots:
         QVERIFY(lossOf(report, "dynamic", 0.8).cost > lossOf(report, "dynamic", 0.6).cost);
         QVERIFY2(std::abs(lossOf(report, "dynamic", 0.6).cost - 0.6) < 0.1,
                  std::to_string(lossOf(report, "dynamic", 0.6).cost).c_str());
+        recordedChoicesComeToTheRecordedCost(*Checkpoint::open(root() / "gated").orThrow());
         const std::string metrics = readFile(root() / "gated/metrics.jsonl").orThrow();
         for (const char* key : {"\"surrogate_error\"", "\"surrogate_threshold\"", "\"gate_open\":1"})
             QVERIFY2(metrics.find(key) != std::string::npos, key);
