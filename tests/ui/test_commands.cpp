@@ -101,6 +101,20 @@ private slots:
         }
     }
 
+    void aPanelBehindAnotherComesToTheFrontRatherThanCloses()
+    {
+        window_->show();
+        const auto dock = [this](const char* name) { return window_->findChild<QDockWidget*>(QLatin1String(name)); };
+        action("goTo_modelDock")->trigger();
+        QTRY_VERIFY(dock("samplingDock")->visibleRegion().isEmpty());
+        dock("samplingDock")->toggleViewAction()->trigger();
+        QTRY_VERIFY(!dock("samplingDock")->visibleRegion().isEmpty());
+        dock("samplingDock")->toggleViewAction()->trigger(); // it is seen: now it goes
+        QTRY_VERIFY(dock("samplingDock")->isHidden());
+        dock("samplingDock")->toggleViewAction()->trigger();
+        QTRY_VERIFY(!dock("samplingDock")->visibleRegion().isEmpty());
+    }
+
     void thePanelThatHasTheKeyboardIsSeen()
     {
         window_->activateWindow();

@@ -300,6 +300,25 @@ private slots:
         QTRY_COMPARE_WITH_TIMEOUT(setup.jobs.state(), JobState::Stopped, kLongMs);
     }
 
+    void theFolderOfADiscardedJobIsFreeAgain()
+    {
+        program_->setMode("hang");
+        Setup setup(program_->path());
+        ConvertForm& form = *setup.form;
+        fill(form);
+        form.show();
+        form.startAction()->trigger();
+        QTRY_COMPARE_WITH_TIMEOUT(setup.jobs.progress().done, 25.0, kLongMs);
+        const QString work = form.fields()->plan().out + QStringLiteral(".work");
+        QVERIFY(QDir().mkpath(work + QStringLiteral("/elastic"))); // as a conversion leaves it
+        setup.jobs.stop();
+        QTRY_COMPARE_WITH_TIMEOUT(setup.jobs.state(), JobState::Stopped, kLongMs);
+        QVERIFY(!form.startAction()->isEnabled());
+        setup.jobs.discard();
+        QTRY_VERIFY_WITH_TIMEOUT(form.startAction()->isEnabled(), kLongMs);
+        QVERIFY(!QFileInfo::exists(work));
+    }
+
     void whatDoesNotFitIsNotStartedUnasked()
     {
         program_->setEstimate(R"({"stages": [], "memory_bytes": 2, "available_memory_bytes": 1, "disk_bytes": 0,

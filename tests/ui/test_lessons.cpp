@@ -162,6 +162,33 @@ private slots:
                                     .arg(window_->minimumSizeHint().height())));
         window_->resize(small);
         QTRY_COMPARE(window_->size(), small);
+        // Nor does any panel ask for more, once somebody calls for it.
+        for (QDockWidget* dock : window_->findChildren<QDockWidget*>()) {
+            if (dock->isVisible()) continue;
+            dock->show();
+            dock->raise();
+            QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);
+            QVERIFY2(
+                window_->minimumSizeHint().width() <= small.width(),
+                qPrintable(QStringLiteral("%1: %2").arg(dock->objectName()).arg(window_->minimumSizeHint().width())));
+            dock->hide();
+        }
+    }
+
+    void aSessionThatHadNotRunDoesNotRun()
+    {
+        makeReal();
+        window_->comparison()->run();
+        settle();
+        window_->selection()->selectToken(PaneSlot::Live, 9, 6);
+        QVERIFY(window_->followLink(QStringLiteral("do:lesson2")));
+        settle();
+        QTest::qWait(50);
+        QVERIFY(!window_->service()->running());
+        for (const PaneSlot slot : {PaneSlot::Full, PaneSlot::Live})
+            QVERIFY(!window_->comparison()->pane(slot).hasText());
+        QCOMPARE(window_->selection()->state().primary, -1);
+        QVERIFY(window_->comparison()->target().by_flops); // the same widths on every machine
     }
 
     void hintsGoOnWhenTheyWereTriedAndAreRemembered()
@@ -188,6 +215,14 @@ private slots:
         QVERIFY(window_->hints()->text().isEmpty());
         window_->findChild<QAction*>(QStringLiteral("hints"))->trigger();
         QCOMPARE(window_->hints()->next(), 0);
+        // What was done before its turn is left out.
+        window_->selection()->selectToken(PaneSlot::Live, 6);
+        window_->comparison()->run();
+        settle();
+        QCOMPARE(window_->hints()->next(), 1);
+        window_->subNetworkPanel()->setBudget(0.8);
+        settle();
+        QCOMPARE(window_->hints()->next(), 4); // the pin is still there, too
     }
 
     void theFirstStartIsReadyToRun()

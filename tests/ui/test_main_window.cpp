@@ -25,6 +25,7 @@
 #include "ui/data/targetmath.h"
 #include "ui/inspect/heatmapview.h"
 #include "ui/parts/colors.h"
+#include "ui/parts/statusline.h"
 #include "ui/target/subnetworkpanel.h"
 #include "ui/window/mainwindow.h"
 
@@ -218,10 +219,13 @@ private slots:
     {
         load();
         SubNetworkPanel* panel = window_->subNetworkPanel();
+        const auto* status = window_->findChild<ElidedLabel*>(QStringLiteral("latencyStatus"));
         QCOMPARE(panel->latencyText(), QStringLiteral("1.00 of full FLOPs"));
+        QCOMPARE(status->fullText(), QStringLiteral("Shares are of FLOPs: no latency table for this set-up yet"));
         window_->service()->measureWhenIdle();
         QTRY_VERIFY_WITH_TIMEOUT(panel->latencyText().startsWith(QLatin1String("1.00 of full ms, ")), kLongMs);
         QVERIFY(panel->latencyText().endsWith(QLatin1String("a token")));
+        QCOMPARE(status->fullText(), QStringLiteral("Latency table of this device"));
     }
 
     void betweenTwoStopsBothAreSaid()

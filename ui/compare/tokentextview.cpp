@@ -93,6 +93,12 @@ void TokenTextView::setSelectedTokens(int first, int last)
     selected_first_ = first;
     selected_last_ = last;
     updateMarks();
+    const auto place = span(first);
+    if (!place || textCursor().hasSelection()) return; // what somebody is about to copy stays
+    QTextCursor there(document());
+    there.setPosition(place->first);
+    setTextCursor(there);
+    ensureCursorVisible();
 }
 
 void TokenTextView::setMarkedToken(int token)

@@ -34,7 +34,7 @@ Comparison::Comparison(EngineService* service, QObject* parent)
 {
     target_.routing = Routing::Uniform;
     makeInquiries();
-    connect(service_, &EngineService::modelLoaded, this, &Comparison::resetForModel);
+    connect(service_, &EngineService::modelLoaded, this, &Comparison::clear);
     connect(service_, &EngineService::runStarted, this, [this](RunId, const RunStart& start) { onStarted(start); });
     connect(service_, &EngineService::runEvents, this, [this](RunId, const RunBatch& batch) { onEvents(batch); });
     connect(service_, &EngineService::runRetargeted, this, [this](RunId, const PlanInfo& plan) {
@@ -221,19 +221,19 @@ void Comparison::startRun(std::vector<PaneSlot> which, bool preview)
     }
 }
 
-void Comparison::resetForModel()
+void Comparison::clear()
 {
     running_.clear();
     pending_start_.reset();
-    pins_.clear(); // their targets are of the other model
     overrides_.reset();
     inputs_.mode = RunMode::Write;
+    panes_ = {};
     emit overridesChanged();
+    // Those that stay are emptied before the pins leave them their room, for which their texts would be laid out anew.
+    for (const PaneSlot slot : {PaneSlot::Full, PaneSlot::Live}) emit paneReset(slot);
+    pins_.clear(); // their targets are of the other model
     emit panesChanged();
-    for (int i = 0; i < kPaneSlots; ++i) {
-        panes_[static_cast<std::size_t>(i)] = {};
-        emit paneReset(static_cast<PaneSlot>(i));
-    }
+    for (const PaneSlot slot : kPinSlots) emit paneReset(slot);
     updateDivergence();
 }
 

@@ -138,6 +138,8 @@ public:
     /// The slider was let go: what was previewed is written to the end.
     void commitTarget(const Target& target);
     void stop();
+    /// Empties all panes and takes pins and forced choices away: another model, another session.
+    void clear();
 
 signals:
     void inputsChanged();
@@ -167,7 +169,6 @@ private:
     [[nodiscard]] PaneRequest request(PaneSlot slot) const;
     void startRun(std::vector<PaneSlot> which, bool preview);
     void startPreview();
-    void resetForModel();
     void onStarted(const RunStart& start);
     void showStart(const RunStart& start);
     void onEvents(const RunBatch& batch);

@@ -290,6 +290,9 @@ void HeatmapPlot::setMarks(const HeatmapMarks& marks)
         focus_ = focus;
         updateFrame();
     }
+    const bool moved = focus >= 0 && focus != focus_;
+    if (zoomed_ && moved && !xAxis->range().contains(focus))
+        xAxis->setRange(focus, xAxis->range().size(), Qt::AlignCenter);
     focus_ = focus;
     for (QCPItemRect* rect : {columns_rim_, columns_}) rect->setVisible(shown);
     for (QCPItemRect* rect : {cursor_rim_, cursor_}) rect->setVisible(shown && marks.layer >= 0);

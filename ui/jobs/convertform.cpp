@@ -332,6 +332,13 @@ void ConvertForm::updateState()
     else page_->showStale(tr("The estimate is of other settings."), estimate_action_);
 }
 
+void ConvertForm::changeEvent(QEvent* event)
+{
+    QDialog::changeEvent(event);
+    // Folders may have come and gone while another window was in front.
+    if (event->type() == QEvent::ActivationChange && isActiveWindow()) updateState();
+}
+
 void ConvertForm::closeEvent(QCloseEvent* event)
 {
     endEstimate(); // nobody waits for it any more

@@ -49,6 +49,7 @@ private:
     void launch();
     void updateState();
     void fail(const QString& title, const Error& error);
+    void changeEvent(QEvent* event) override;
     void closeEvent(QCloseEvent* event) override;
 
     Jobs* jobs_;

@@ -301,7 +301,8 @@ void Jobs::discard()
     removeFiles(job);
     if (job.kind != JobKind::Convert || job.result.isEmpty()) return;
     elsewhere(
-        this, [work = job.result + QStringLiteral(".work")] { return QDir(work).removeRecursively(); }, [](bool) {});
+        this, [work = job.result + QStringLiteral(".work")] { return QDir(work).removeRecursively(); },
+        [this](bool) { emit changed(); }); // the folder is free again
 }
 
 } // namespace flextron::ui

@@ -12,14 +12,15 @@
 namespace flextron::ui {
 
 namespace {
+constexpr int kFewLetters = 24, kFewLines = 6;
 constexpr double kMostOfScreen = 0.42; // two of them stand one above the other, with a title bar and menus
 } // namespace
 
-FittingArea::FittingArea(QWidget* content, QWidget* parent) : QScrollArea(parent)
+FittingArea::FittingArea(QWidget* content, Least least, QWidget* parent) : QScrollArea(parent), least_(least)
 {
     setFrameShape(QFrame::NoFrame);
     setFocusPolicy(Qt::NoFocus); // its controls have the keyboard, and Tab scrolls to them
-    setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    if (least == Least::Width) setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     setWidget(content);
     content->installEventFilter(this);
     guardFromWheel(content);
@@ -28,6 +29,8 @@ FittingArea::FittingArea(QWidget* content, QWidget* parent) : QScrollArea(parent
 QSize FittingArea::minimumSizeHint() const
 {
     const QSize needed = widget()->minimumSizeHint();
+    if (least_ == Least::Little)
+        return needed.boundedTo({kFewLetters * fontMetrics().averageCharWidth(), kFewLines * fontMetrics().height()});
     const int most = static_cast<int>(kMostOfScreen * screen()->availableSize().height());
     if (needed.height() <= most) return needed;
     return {needed.width() + verticalScrollBar()->sizeHint().width(), most};
@@ -44,10 +47,11 @@ void FittingArea::fit()
 {
     const QSize room = viewport()->size();
     const QLayout* layout = widget()->layout();
-    const int least = layout != nullptr && layout->hasHeightForWidth()
-                          ? layout->totalMinimumHeightForWidth(room.width())
-                          : widget()->minimumSizeHint().height();
-    widget()->resize(room.width(), std::max(room.height(), least));
+    const int width = least_ == Least::Little ? std::max(room.width(), widget()->minimumSizeHint().width())
+                                              : room.width();
+    const int height = layout != nullptr && layout->hasHeightForWidth() ? layout->totalMinimumHeightForWidth(width)
+                                                                        : widget()->minimumSizeHint().height();
+    widget()->resize(width, std::max(room.height(), height));
 }
 
 void FittingArea::resizeEvent(QResizeEvent* event)

@@ -10,13 +10,18 @@ class FittingArea final : public QScrollArea {
     Q_OBJECT
 
 public:
+    enum class Least {
+        Width, ///< its content's width is always there
+        Little ///< a few letters and lines: what is more is scrolled in both directions
+    };
     /// Takes the content over.
-    explicit FittingArea(QWidget* content, QWidget* parent = nullptr);
+    explicit FittingArea(QWidget* content, Least least = Least::Width, QWidget* parent = nullptr);
     [[nodiscard]] QSize minimumSizeHint() const override;
     [[nodiscard]] QSize sizeHint() const override;
 
 private:
     void fit();
+    Least least_;
     void resizeEvent(QResizeEvent* event) override;
     bool eventFilter(QObject* watched, QEvent* event) override;
 };

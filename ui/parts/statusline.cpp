@@ -10,6 +10,7 @@ ElidedLabel::ElidedLabel(QWidget* parent) : QLabel(parent)
 
 void ElidedLabel::setFullText(const QString& text)
 {
+    if (text == full_) return; // said again with every batch of tokens; a new geometry lays the whole window out
     if (toolTip().isEmpty() || toolTip() == full_) setToolTip(text); // else it explains more
     full_ = text;
     setAccessibleName(text);

@@ -219,6 +219,7 @@ void FileActions::applyPending()
         return;
     }
     comparison->stop();
+    comparison->clear(); // what stands there is not the session's, and must not start with its targets
     comparison->setMode(session.settings.mode);
     comparison->restore(*state);
     if (!session.geometry.isEmpty()) window_->restoreGeometry(session.geometry);
@@ -238,6 +239,7 @@ void FileActions::applyPending()
     for (const auto& [pin, source] : others) window_->paneSources()->reopen(pin, source);
     const SelectionState& selected = session.selection;
     if (selected.primary >= 0) window_->selection()->selectToken(selected.pane, selected.primary, selected.layer);
+    else window_->selection()->clear();
     window_->showMessage(tr("The session is open"));
     emit done(true);
 }

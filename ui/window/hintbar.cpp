@@ -39,7 +39,10 @@ HintBar::HintBar(std::vector<Hint> hints, QWidget* parent)
     layout->addWidget(menu_button_);
     layout->addWidget(later);
     layout->addWidget(close);
-    connect(later, &QPushButton::clicked, this, [this] { setNext(next_ + 1); });
+    connect(later, &QPushButton::clicked, this, [this] {
+        setNext(next_ + 1);
+        skipTried();
+    });
     connect(close, &QPushButton::clicked, this, [this] { setNext(static_cast<int>(hints_.size())); });
     updateColors();
 }
@@ -47,6 +50,7 @@ HintBar::HintBar(std::vector<Hint> hints, QWidget* parent)
 void HintBar::setNext(int next)
 {
     next_ = std::clamp(next, 0, static_cast<int>(hints_.size()));
+    if (next_ == 0) tried_.clear(); // from the beginning
     showHint();
 }
 
@@ -58,8 +62,17 @@ void HintBar::setQuiet(bool quiet)
 
 void HintBar::tried(const QString& name)
 {
-    if (next_ < static_cast<int>(hints_.size()) && hints_[static_cast<std::size_t>(next_)].name == name)
-        setNext(next_ + 1);
+    tried_.insert(name);
+    skipTried();
+}
+
+// Somebody who did a thing before its turn need not be told of it.
+void HintBar::skipTried()
+{
+    int next = next_;
+    while (next < static_cast<int>(hints_.size()) && tried_.contains(hints_[static_cast<std::size_t>(next)].name))
+        ++next;
+    if (next != next_) setNext(next);
 }
 
 void HintBar::showHint()

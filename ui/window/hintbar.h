@@ -1,6 +1,7 @@
 // What to try next, one hint at a time, until somebody has tried it or does not want to hear it.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include <QFrame>
@@ -37,6 +38,7 @@ public:
     void tried(const QString& name);
 
 private:
+    void skipTried();
     void showHint();
     void fitHeight();
     void changeEvent(QEvent* event) override;
@@ -45,6 +47,7 @@ private:
 
     std::vector<Hint> hints_;
     int next_ = 0;
+    std::set<QString> tried_;
     bool quiet_ = false;
     QLabel* count_;
     QLabel* text_;

@@ -6,6 +6,7 @@
 #include <QDockWidget>
 #include <QDragEnterEvent>
 #include <QFileInfo>
+#include <QLocale>
 #include <QMenu>
 #include <QMimeData>
 #include <QScreen>
@@ -36,7 +37,8 @@ namespace flextron::ui {
 
 namespace {
 
-constexpr int kSettingsVersion = 1; // of the arrangement: docks of another version are not restored
+constexpr double kRoughNoise = 0.15; // of a latency table: a stop's time is then no longer told from the next one's
+constexpr int kSettingsVersion = 1;  // of the arrangement: docks of another version are not restored
 
 QSettings userSettings()
 {
@@ -184,8 +186,11 @@ void MainWindow::showLatencyStatus()
     const ModelInfoPtr& model = service_->model();
     if (service_->measuring()) latency_->setFullText(tr("Measuring latency…"));
     else if (!model) latency_->setFullText({});
+    else if (model->latency && model->latency->noise > kRoughNoise)
+        latency_->setFullText(tr("Rough latency table: the machine was busy (± %1 %)")
+                                  .arg(QLocale().toString(100 * model->latency->noise, 'f', 0)));
     else if (model->latency) latency_->setFullText(tr("Latency table of this device"));
-    else latency_->setFullText(tr("No latency table yet: shares are of FLOPs"));
+    else latency_->setFullText(tr("Shares are of FLOPs: %1").arg(model->latency_problem));
 }
 
 void MainWindow::showModels(const std::vector<ModelListEntry>& models)

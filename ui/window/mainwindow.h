@@ -124,6 +124,7 @@ private:
     /// Brings a panel to the front.
     void raiseDock(const QString& name);
     void connectService();
+    void raiseRatherThanClose(QDockWidget* dock);
     QDockWidget* addDock(const QString& name, const QString& title, QWidget* view);
     void applyInputs();
     void updateActions();

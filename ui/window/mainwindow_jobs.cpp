@@ -8,6 +8,7 @@
 #include "ui/inspect/inspectionviews.h"
 #include "ui/jobs/corpusview.h"
 #include "ui/jobs/jobviews.h"
+#include "ui/parts/fittingarea.h"
 #include "ui/target/subnetworkpanel.h"
 
 namespace flextron::ui {
@@ -17,7 +18,7 @@ void MainWindow::makeJobs()
     auto* jobs = new Jobs(flextronProgram(), this);
     jobs_ = new JobViews(jobs, service_, inspection_->runMonitor(), notice_, this);
     CorpusView* corpus = jobs_->corpus();
-    addDock(QStringLiteral("corpusDock"), tr("Corpus report"), corpus);
+    addDock(QStringLiteral("corpusDock"), tr("Corpus report"), new FittingArea(corpus, FittingArea::Least::Little));
     addActions(corpus->viewActions());
     sub_network_->setPreparing(jobs_->convertAction(), jobs_->sortAction());
     connect(corpus, &CorpusView::layerChosen, selection_, &Selection::setLayer);

@@ -5,6 +5,8 @@
 #include <QActionGroup>
 #include <QApplication>
 #include <QDockWidget>
+#include <QMenu>
+#include <QMenuBar>
 #include <QScreen>
 #include <QSettings>
 #include <QTimer>
@@ -68,6 +70,10 @@ void MainWindow::arrange(Layout layout)
         letters.setPointSizeF(kTeachPoints);
     }
     setFont(letters);
+    // Menus are windows: they do not take the letters over.
+    const QFont entries = layout == Layout::Teach ? letters : QApplication::font("QMenu");
+    for (QMenu* menu : findChildren<QMenu*>()) menu->setFont(entries);
+    menuBar()->setFont(layout == Layout::Teach ? letters : QApplication::font("QMenuBar"));
     QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest); // likewise before panels come back
     heatmap()->plot()->setPrinted(layout == Layout::Teach);
     // Large letters leave no room for what a class does not need.

@@ -1,6 +1,8 @@
 // To every panel by keyboard: shown, in front of the others of its place, and with the keyboard in it.
 #include "ui/window/mainwindow.h"
 
+#include <memory>
+
 #include <QAction>
 #include <QDockWidget>
 #include <QMenu>
@@ -48,6 +50,20 @@ bool MainWindow::focusNextPrevChild(bool next)
         else prompt_->editor()->setFocus(Qt::OtherFocusReason);
     }
     return true;
+}
+
+// Who asks for a panel that stands behind another wants to see it. (Qt would close it: to Qt it is there already.)
+void MainWindow::raiseRatherThanClose(QDockWidget* dock)
+{
+    auto behind = std::make_shared<bool>(false);
+    connect(dock, &QDockWidget::visibilityChanged, this, [dock, behind](bool visible) {
+        if (visible || !dock->isHidden()) *behind = !visible;
+    });
+    connect(dock->toggleViewAction(), &QAction::triggered, this, [dock, behind](bool open) {
+        if (open || !*behind) return;
+        dock->show();
+        dock->raise();
+    });
 }
 
 void MainWindow::goTo(QDockWidget* dock)

@@ -154,7 +154,10 @@ void MainWindow::makeMenus()
     edit->addSeparator();
     edit->addActions({copy_live_action_, clear_selection_action_});
     view_menu_ = menuBar()->addMenu(tr("&View"));
-    for (QDockWidget* dock : docks_) view_menu_->addAction(dock->toggleViewAction());
+    for (QDockWidget* dock : docks_) {
+        view_menu_->addAction(dock->toggleViewAction());
+        raiseRatherThanClose(dock);
+    }
     makePanelMenu(view_menu_);
     view_menu_->addSeparator();
     for (QAction* action : layout_actions_) view_menu_->addAction(action);
@@ -266,9 +269,12 @@ void MainWindow::makeViews()
     connect(inspection_, &InspectionViews::failed, notice_, &NoticeBar::showError);
     connect(inspection_, &InspectionViews::said, this, &MainWindow::showMessage);
     addDock(QStringLiteral("subNetworkDock"), tr("Sub-network"), new FittingArea(sub_network_));
+    // No panel may ask for more room than a small screen has; the map shows less in little room, and never scrolls.
+    const auto little = [](QWidget* view) { return new FittingArea(view, FittingArea::Least::Little); };
     addDock(QStringLiteral("modelDock"), tr("Model"), model_card_);
-    addDock(QStringLiteral("samplingDock"), tr("Sampling"), sampling_);
-    for (const InspectionViews::Dock& dock : inspection_->docks()) addDock(dock.name, dock.title, dock.view);
+    addDock(QStringLiteral("samplingDock"), tr("Sampling"), little(sampling_));
+    for (const InspectionViews::Dock& dock : inspection_->docks())
+        addDock(dock.name, dock.title, dock.view == heatmap() ? dock.view : little(dock.view));
     makeJobs();
     addDock(QStringLiteral("notesDock"), tr("Notes"), notes_);
     addActions(inspection_->actions());
@@ -312,7 +318,8 @@ void MainWindow::resetLayout()
         resize(std::min(room.width(), fontMetrics().averageCharWidth() * 190),
                std::min(room.height(), fontMetrics().height() * 52));
     }
-    resizeDocks({docks_[0]}, {std::min(fontMetrics().averageCharWidth() * 47, width() * 3 / 10)}, Qt::Horizontal);
+    const int side = std::min(fontMetrics().averageCharWidth() * 47, width() * 3 / 10);
+    resizeDocks({docks_[0], first_of[Qt::RightDockWidgetArea]}, {side, side}, Qt::Horizontal);
     resizeDocks({first_of[Qt::BottomDockWidgetArea]}, {fontMetrics().height() * 17}, Qt::Vertical);
     // The sliders in full where there is room, the model's card takes what is left.
     resizeDocks({docks_[0], docks_[1]}, {fontMetrics().height() * 27, fontMetrics().height() * 13}, Qt::Vertical);
@@ -323,6 +330,7 @@ void MainWindow::makeStatusBar()
     message_ = new ElidedLabel;
     device_ = new ElidedLabel;
     latency_ = new ElidedLabel;
+    latency_->setObjectName(QStringLiteral("latencyStatus"));
     load_bar_ = new QProgressBar;
     load_bar_->setAccessibleName(tr("Loading progress"));
     load_bar_->setMaximumWidth(fontMetrics().averageCharWidth() * 20);
