@@ -225,6 +225,40 @@ private slots:
         QCOMPARE(window_->hints()->next(), 4); // the pin is still there, too
     }
 
+    void aTableThatComesChangesTheCountAndNotWhatRuns()
+    {
+        std::filesystem::remove_all(latencyTablePath("any").parent_path()); // what other tests measured
+        makeReal();
+        SubNetworkPanel* panel = window_->subNetworkPanel();
+        QVERIFY(window_->followLink(QStringLiteral("set:budget=0.6")));
+        window_->comparison()->run();
+        settle();
+        const double budget = window_->comparison()->pane(PaneSlot::Live).plan.budget;
+        QCOMPARE(budget, 0.6);
+        LatencyTable table; // half of the time is no matter of width
+        table.fingerprint = "another machine";
+        table.mlp_widths = {0, 704};
+        table.head_counts = {0, 8};
+        table.contexts = {256};
+        table.fixed_ms = 0.5;
+        table.router_ms = 0.001;
+        table.mlp_ms = {0, 0.03};
+        table.attention_own_ms = table.attention_all_ms = {{0, 0.03}};
+        window_->service()->takeLatencyTable(table);
+        QTRY_VERIFY_WITH_TIMEOUT(window_->service()->model()->latency.has_value(), kLongMs);
+        const double share = panel->latencySlider()->requested();
+        QVERIFY2(share > 0.7 && share < 0.8, qPrintable(QString::number(share)));
+        window_->comparison()->run();
+        settle();
+        QVERIFY(std::abs(window_->comparison()->pane(PaneSlot::Live).plan.budget - budget) < 1e-9);
+        QVERIFY(std::abs(window_->comparison()->pane(PaneSlot::Live).plan.share - share) < 1e-9);
+        QVERIFY(window_->followLink(QStringLiteral("set:scale=flops")));
+        settle();
+        QVERIFY(std::abs(panel->latencySlider()->requested() - budget) < 1e-9);
+        QVERIFY(window_->comparison()->target().by_flops);
+        QVERIFY(std::abs(window_->comparison()->pane(PaneSlot::Live).plan.budget - budget) < 1e-9);
+    }
+
     void theFirstStartIsReadyToRun()
     {
         makeReal();

@@ -165,8 +165,8 @@ void SubNetworkPanel::setModel(const ModelInfoPtr& model)
 {
     const bool another = !model_ || model_->checkpoint != model->checkpoint;
     model_ = model;
-    counted_in_flops_ = byFlops();
     if (another) {
+        counted_in_flops_ = !model->latency || byFlops();
         routing_->clear();
         if (model->dynamic_routers)
             routing_->addItem(tr("dynamic: token by token"), static_cast<int>(Routing::Dynamic));
@@ -176,10 +176,12 @@ void SubNetworkPanel::setModel(const ModelInfoPtr& model)
         for (QWidget* widget : std::initializer_list<QWidget*>{routing_, routing_label_})
             widget->setVisible(model->hasRouters());
     }
+    const bool recounted = !another && recount(); // a table has come
     setTicks();
     if (driver_ == TargetAxis::Latency) requested_ = std::max(requested_, stops(driver_).front().share);
     page_->showContent();
     showTarget();
+    if (recounted) comparison_->setTarget(targetFor(driver_, requested_, routing(), byFlops()));
     showRunning();
 }
 
@@ -225,7 +227,7 @@ void SubNetworkPanel::adopt(const Target& target)
     if (target.kind == Target::Kind::Budget && target.by_flops != byFlops()) {
         const QSignalBlocker quiet(scale_); // it is asked for already
         setScale(target.by_flops ? CostScale::Flops : CostScale::Share);
-        counted_in_flops_ = target.by_flops;
+        counted_in_flops_ = !model_->latency || byFlops();
     }
     switch (target.kind) {
     case Target::Kind::Full:

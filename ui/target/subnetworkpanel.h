@@ -79,6 +79,7 @@ private:
     [[nodiscard]] bool byFlops() const;
     /// Empty where budgets need no map.
     [[nodiscard]] const std::vector<DynamicStop>& dynamicStops() const;
+    bool recount();
     void scaleChosen();
     [[nodiscard]] const std::vector<Stop>& stops(TargetAxis axis) const;
     [[nodiscard]] Routing routing() const;

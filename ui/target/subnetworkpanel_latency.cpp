@@ -57,30 +57,34 @@ QString SubNetworkPanel::costText(double share) const
     return formatCostShare(share, model_->latency.has_value() && !byFlops());
 }
 
-// What runs stays what it is, said in other words: only a budget has to be asked for anew.
+// What runs stays what it is, in another count: only a budget has to be asked for anew. False where the count is the
+// same.
+bool SubNetworkPanel::recount()
+{
+    const bool in_flops = !model_->latency || byFlops();
+    if (std::exchange(counted_in_flops_, in_flops) == in_flops) return false;
+    if (driver_ != TargetAxis::Latency || requested_ >= 1.0) return true;
+    const auto& before = in_flops ? model_->latency_stops : model_->flops_stops;
+    const auto& after = in_flops ? model_->flops_stops : model_->latency_stops;
+    const auto at = static_cast<std::size_t>(stopNotAbove(before, TargetAxis::Latency, requested_));
+    const auto same = std::find_if(after.begin(), after.end(),
+                                   [&](const Stop& stop) { return stop.subnet == before[at].subnet; });
+    if (routing() == Routing::Dynamic)
+        requested_ = in_flops ? budgetOfShare(model_->dynamic_stops, requested_)
+                              : shareOfBudget(model_->dynamic_stops, requested_);
+    else if (routing() == Routing::Uniform && same != after.end()) requested_ = same->share;
+    requested_ = std::clamp(requested_, after.front().share, 1.0);
+    return true;
+}
+
 void SubNetworkPanel::scaleChosen()
 {
     if (!model_) return;
-    const bool by_flops = byFlops();
-    if (std::exchange(counted_in_flops_, by_flops) == by_flops) {
-        setTicks();
-        showTarget();
-        return;
-    }
-    if (driver_ == TargetAxis::Latency && requested_ < 1.0) {
-        const auto& before = by_flops ? model_->latency_stops : model_->flops_stops;
-        const SubNetwork& subnet =
-            before[static_cast<std::size_t>(stopNotAbove(before, TargetAxis::Latency, requested_))].subnet;
-        const auto same = std::find_if(stops(driver_).begin(), stops(driver_).end(),
-                                       [&](const Stop& stop) { return stop.subnet == subnet; });
-        if (routing() == Routing::Dynamic)
-            requested_ = by_flops ? budgetOfShare(model_->dynamic_stops, requested_)
-                                  : shareOfBudget(model_->dynamic_stops, requested_);
-        else if (routing() == Routing::Uniform && same != stops(driver_).end()) requested_ = same->share;
-        requested_ = std::clamp(requested_, stops(driver_).front().share, 1.0);
-    }
+    const bool by_flops = comparison_->target().by_flops;
+    recount();
     setTicks();
-    follow(driver_, requested_, true);
+    if (by_flops != byFlops()) follow(driver_, requested_, true);
+    else showTarget();
 }
 
 // With routers the stops are those they were trained for; without, what uniform widths can give.

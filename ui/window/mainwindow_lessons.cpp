@@ -90,7 +90,9 @@ void MainWindow::beginFirstStart(const ModelInfo& model)
     prompt_->setHint(model.card.isEmpty() ? tr("The model goes on with your text, word by word.") : model.card);
     prompt_->setPrompts(promptsFor(model.name));
     if (!std::exchange(first_start_, false) || !isBundled(model) || !model.dynamic_routers) return;
-    comparison_->setTarget(targetFor(TargetAxis::Latency, kFirstBudget, Routing::Dynamic));
+    // A stop that the routers were trained for: the text is the same on every machine.
+    const double share = shareOfBudget(model.dynamic_stops, kFirstBudget);
+    comparison_->setTarget(targetFor(TargetAxis::Latency, share, Routing::Dynamic));
 }
 
 void MainWindow::showNotes()

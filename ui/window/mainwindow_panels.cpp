@@ -60,7 +60,7 @@ void MainWindow::raiseRatherThanClose(QDockWidget* dock)
         if (visible || !dock->isHidden()) *behind = !visible;
     });
     connect(dock->toggleViewAction(), &QAction::triggered, this, [dock, behind](bool open) {
-        if (open || !*behind) return;
+        if (!open && !*behind) return;
         dock->show();
         dock->raise();
     });
