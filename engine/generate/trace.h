@@ -44,10 +44,10 @@ struct TokenRecord {
 struct Trace {
     static constexpr int kSchemaVersion = 1;
     std::vector<TokenRecord> records;
-    std::string label;   ///< "full", "0.60 dynamic"
-    std::string subnet;  ///< toString of the plan's sub-network; with dynamic routing the fallback
-    std::string routing; ///< "uniform", "static", "dynamic"
-    double budget = 1.0;
+    std::string label;     ///< "full", "0.60 dynamic"
+    std::string subnet;    ///< toString of the plan's sub-network; with dynamic routing the fallback
+    std::string routing;   ///< "uniform", "static", "dynamic"
+    double budget = 1.0;   ///< what dynamic routers were asked for (WidthPlan)
     std::string overrides; ///< JSON, empty without
     ChoiceSets choices;
     int layers = 0;

@@ -14,7 +14,7 @@ namespace flextron {
 struct WidthPlan {
     SubNetwork subnet;                          ///< used where no router is; complete in any case
     std::shared_ptr<const Routers> routers;     ///< dynamic routing when set (then Routers::dynamic() holds)
-    double budget = 1.0;                        ///< what dynamic routers are asked for: share of full latency
+    double budget = 1.0;                        ///< what dynamic routers are asked for: as they were trained, of FLOPs
     std::shared_ptr<const Overrides> overrides; ///< may be empty
 
     [[nodiscard]] bool dynamic() const { return routers != nullptr; }

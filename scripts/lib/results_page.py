@@ -60,6 +60,11 @@ def curve(results, group, text):
     return sorted((mean_of(r, "cost"), *loss_of(r, text)[:2]) for r in rows)
 
 
+def front(points):
+    """Without those that another one beats, at no more cost: nobody would choose them."""
+    return [p for p in points if not any(q[0] <= p[0] and q[1] < p[1] for q in points)]
+
+
 def at_cost(points, cost):
     """Loss and its error on the line through the points; None outside of them."""
     for (x0, y0, e0), (x1, y1, e1) in zip(points, points[1:]):
@@ -90,11 +95,11 @@ def claims(results, budgets):
             base, full = loss_of(of["base"], text)[0], loss_of(of["full"], text)[0]
             lines.append(f"- **The full model loses at most 0.5 % of its loss**, {text}: {base:.4f} to {full:.4f}, "
                          f"{100 * (full / base - 1):+.2f} %: {'reproduced' if full <= 1.005 * base else 'not reproduced'}.")
-        own = {g: curve(results, g, text) for g in ("static", "dynamic")}
+        own = {g: front(curve(results, g, text)) for g in ("static", "dynamic")}
         for group, name in OTHERS.items():
             if group not in groups:
                 continue
-            other, gains = curve(results, group, text), {}
+            other, gains = front(curve(results, group, text)), {}
             for budget in budgets:
                 best = [v for v in (at_cost(own[g], budget) for g in own if own[g]) if v]
                 theirs = at_cost(other, budget)

@@ -3,7 +3,7 @@ const state = { stop: 0, token: null, layer: 0, coloring: "plain", quantity: "ml
 const heatmap = new Heatmap(state, select);
 
 function stopFacts(pane) {
-  const facts = [pane.routing === "dynamic" ? `dynamic routing, asked for ${pane.budget} of the full model's cost`
+  const facts = [pane.routing === "dynamic" ? `dynamic routing, asked for ${percent(pane.budget, 1)} of the full model's FLOPs`
     : pane.subnet === "" ? pane.routing : `${pane.routing}: ${pane.subnet}`];
   const share = meanOf(pane.ids.length, (token) => tokenShare(pane, token));
   if (share !== null) facts.push(`${percent(share)} of the full layers' FLOPs in the mean`);
