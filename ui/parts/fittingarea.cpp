@@ -13,6 +13,7 @@ namespace flextron::ui {
 
 namespace {
 constexpr int kFewLetters = 24, kFewLines = 6;
+constexpr double kMostOfWidth = 0.3;   // texts and sliders want the rest
 constexpr double kMostOfScreen = 0.42; // two of them stand one above the other, with a title bar and menus
 } // namespace
 
@@ -29,11 +30,15 @@ FittingArea::FittingArea(QWidget* content, Least least, QWidget* parent) : QScro
 QSize FittingArea::minimumSizeHint() const
 {
     const QSize needed = widget()->minimumSizeHint();
+    const QSize room = screen()->availableSize();
+    const int most = static_cast<int>(kMostOfScreen * room.height());
+    const int bar = verticalScrollBar()->sizeHint().width();
     if (least_ == Least::Little)
-        return needed.boundedTo({kFewLetters * fontMetrics().averageCharWidth(), kFewLines * fontMetrics().height()});
-    const int most = static_cast<int>(kMostOfScreen * screen()->availableSize().height());
+        return {needed.width() + bar <= kMostOfWidth * room.width() ? needed.width() + bar
+                                                                    : kFewLetters * fontMetrics().averageCharWidth(),
+                needed.height() <= most ? needed.height() : kFewLines * fontMetrics().height()};
     if (needed.height() <= most) return needed;
-    return {needed.width() + verticalScrollBar()->sizeHint().width(), most};
+    return {needed.width() + bar, most};
 }
 
 QSize FittingArea::sizeHint() const
@@ -47,10 +52,10 @@ void FittingArea::fit()
 {
     const QSize room = viewport()->size();
     const QLayout* layout = widget()->layout();
-    const int width = least_ == Least::Little ? std::max(room.width(), widget()->minimumSizeHint().width())
-                                              : room.width();
-    const int height = layout != nullptr && layout->hasHeightForWidth() ? layout->totalMinimumHeightForWidth(width)
-                                                                        : widget()->minimumSizeHint().height();
+    const QSize least = widget()->minimumSizeHint();
+    const bool wraps = least_ == Least::Width && layout != nullptr && layout->hasHeightForWidth();
+    const int width = least_ == Least::Width ? room.width() : std::max(room.width(), least.width());
+    const int height = wraps ? layout->totalMinimumHeightForWidth(width) : least.height();
     widget()->resize(width, std::max(room.height(), height));
 }
 

@@ -12,7 +12,7 @@ class FittingArea final : public QScrollArea {
 public:
     enum class Least {
         Width, ///< its content's width is always there
-        Little ///< a few letters and lines: what is more is scrolled in both directions
+        Little ///< what it needs up to a share of the screen, else a few letters and lines: the rest is scrolled
     };
     /// Takes the content over.
     explicit FittingArea(QWidget* content, Least least = Least::Width, QWidget* parent = nullptr);
