@@ -81,9 +81,7 @@ double between(double from, double to, double part)
     return from + part * (to - from);
 }
 
-} // namespace
-
-std::vector<DynamicPoint> dynamicPoints(const TargetContext& context, const Pricing& pricing)
+std::vector<DynamicPoint> pointsOf(const TargetContext& context, const Pricing& pricing)
 {
     std::vector<DynamicPoint> points;
     if (context.losses == nullptr) return points;
@@ -100,17 +98,6 @@ std::vector<DynamicPoint> dynamicPoints(const TargetContext& context, const Pric
         points.push_back({budget, price});
     }
     return points;
-}
-
-double budgetWithin(const std::vector<DynamicPoint>& points, const Measure& measure, double wanted)
-{
-    if (wanted >= measure(points.front().price)) return points.front().budget;
-    for (std::size_t i = 1; i < points.size(); ++i) {
-        const double above = measure(points[i - 1].price), below = measure(points[i].price);
-        if (wanted < below) continue;
-        return between(points[i].budget, points[i - 1].budget, (wanted - below) / (above - below));
-    }
-    return points.back().budget;
 }
 
 Price priceAt(const std::vector<DynamicPoint>& points, double budget)
@@ -130,18 +117,39 @@ Price priceAt(const std::vector<DynamicPoint>& points, double budget)
     return points.back().price;
 }
 
+} // namespace
+
+const std::vector<DynamicPoint>& Pricing::dynamicPoints() const
+{
+    if (!dynamic_points_) dynamic_points_ = pointsOf(context_, *this);
+    return *dynamic_points_;
+}
+
+double budgetWithin(const std::vector<DynamicPoint>& points, const Measure& measure, double wanted)
+{
+    if (wanted >= measure(points.front().price)) return points.front().budget;
+    for (std::size_t i = 1; i < points.size(); ++i) {
+        const double above = measure(points[i - 1].price), below = measure(points[i].price);
+        if (wanted < below) continue;
+        return between(points[i].budget, points[i - 1].budget, (wanted - below) / (above - below));
+    }
+    return points.back().budget;
+}
+
 std::vector<DynamicStop> dynamicStops(const TargetContext& context)
 {
     std::vector<DynamicStop> stops;
     if (context.latency == nullptr) return stops;
-    const std::vector<DynamicPoint> points = dynamicPoints(context, Pricing(context));
+    const Pricing pricing(context);
+    const std::vector<DynamicPoint>& points = pricing.dynamicPoints();
     for (auto point = points.rbegin(); point != points.rend(); ++point)
         stops.push_back({point->budget, point->price.share, point->price.ms});
     return stops;
 }
 
-Price dynamicPrice(const std::vector<DynamicPoint>& points, double budget, const Pricing& pricing)
+Price dynamicPrice(double budget, const Pricing& pricing)
 {
+    const std::vector<DynamicPoint>& points = pricing.dynamicPoints();
     // Without a table a stop is what the routers were trained for: a share of FLOPs.
     if (!points.empty() && pricing.hasTable()) return priceAt(points, budget);
     Price price;

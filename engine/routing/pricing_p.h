@@ -16,6 +16,12 @@ struct Price {
     std::int64_t parameters = 0;
 };
 
+/// What dynamic routers come to in the mean when asked for `budget`, their own time included.
+struct DynamicPoint {
+    double budget = 1.0;
+    Price price;
+};
+
 /// Prices everything against one model, device and K/V rule.
 class Pricing {
 public:
@@ -45,6 +51,9 @@ public:
     [[nodiscard]] double fullMs() const { return full_ms_; }
     /// What dynamic routers add to a token's time; 0 without a table.
     [[nodiscard]] double routersMs() const { return routers_ms_; }
+    /// At the full model's and at every budget of which the conversion recorded the choices, the largest budget first;
+    /// no point is dearer than the one before. Empty where nothing was recorded. Worked out when first asked for.
+    [[nodiscard]] const std::vector<DynamicPoint>& dynamicPoints() const;
     [[nodiscard]] const char* basis() const { return context_.latency != nullptr ? "latency table" : "FLOPs"; }
 
 private:
@@ -61,6 +70,7 @@ private:
     double full_ms_ = 0.0;
     double routers_ms_ = 0.0;
     double full_flops_ = 1.0;
+    mutable std::optional<std::vector<DynamicPoint>> dynamic_points_;
 };
 
 /// One pair of choices for all layers.
@@ -88,21 +98,12 @@ struct StaticChoice {
 /// device's table, and is found anew on each (method.md, re-targeting). Precondition: there is a static router.
 StaticChoice staticNotAbove(const TargetContext& context, const Measure& measure, double limit, const Pricing& pricing);
 
-/// What dynamic routers come to in the mean when asked for `budget`, their own time included.
-struct DynamicPoint {
-    double budget = 1.0;
-    Price price;
-};
-/// At the full model's and at every budget of which the conversion recorded the choices, the largest budget first; no
-/// point is dearer than the one before. Empty where nothing was recorded.
-std::vector<DynamicPoint> dynamicPoints(const TargetContext& context, const Pricing& pricing);
-
 /// The budget that comes to `wanted`: a line between two points, the nearest one beyond them. Precondition: not empty.
 double budgetWithin(const std::vector<DynamicPoint>& points, const Measure& measure, double wanted);
 
 /// What a budget comes to: by the points and the table; without a table its own share, without points that share of
 /// the full model's time and the routers' own.
-Price dynamicPrice(const std::vector<DynamicPoint>& points, double budget, const Pricing& pricing);
+Price dynamicPrice(double budget, const Pricing& pricing);
 
 /// Routing::Uniform and Routing::Static find what keeps the rise of the loss within target.value; Routing::Dynamic
 /// needs recorded losses. Throws Failure(Unsupported) for a model that has neither those nor a surrogate.

@@ -156,13 +156,13 @@ Knowledge knowledgeOf(Routing routing, const TargetContext& context)
                             : "give a budget, a latency or a number of parameters");
 }
 
-QualityStop stopOf(const QualityChoice& choice, const TargetContext& context, const Pricing& pricing)
+QualityStop stopOf(const QualityChoice& choice, const Pricing& pricing)
 {
     const SubNetwork& subnet = choice.subnet ? *choice.subnet : pricing.full();
     const Price price = pricing.of(subnet);
     QualityStop stop{choice.predicted_rise, choice.budget, {subnet, price.share, price.ms, price.parameters}};
     if (!choice.subnet) {
-        const Price dynamic = dynamicPrice(dynamicPoints(context, pricing), choice.budget, pricing);
+        const Price dynamic = dynamicPrice(choice.budget, pricing);
         stop.member.share = dynamic.share;
         stop.member.predicted_ms = dynamic.ms;
     }
@@ -207,7 +207,7 @@ Result<QualityCurve> qualityCurve(Routing routing, const TargetContext& context)
         const Price full = pricing.of(pricing.full());
         curve.stops.push_back({0.0, 1.0, {pricing.full(), full.share, full.ms, full.parameters}});
         for (const QualityChoice& answer : answers(known, routing, context, pricing)) {
-            QualityStop stop = stopOf(answer, context, pricing);
+            QualityStop stop = stopOf(answer, pricing);
             QualityStop& last = curve.stops.back();
             if (stop.budget >= last.budget) continue;
             if (stop.rise > last.rise) {

@@ -102,9 +102,9 @@ Routing chosenRouting(const Target& target, const TargetContext& context)
 
 /// The share that dynamic routers are asked for. Where no choices were recorded: of a latency what their own time
 /// leaves of it, of a size the share of the uniform sub-network of that size (our choice).
-double budgetFor(const Target& target, const Candidate& uniform, const std::vector<DynamicPoint>& points,
-                 const Pricing& pricing)
+double budgetFor(const Target& target, const Candidate& uniform, const Pricing& pricing)
 {
+    const std::vector<DynamicPoint>& points = pricing.dynamicPoints();
     const bool as_it_is = target.kind == Target::Kind::Budget && !pricing.hasTable();
     if (!points.empty() && !as_it_is) return budgetWithin(points, unitOf(target.kind).measure, target.value);
     if (target.kind == Target::Kind::Budget) return target.value;
@@ -119,8 +119,7 @@ ResolvedTarget dynamicResult(const TargetContext& context, const SubNetwork& fal
     ResolvedTarget result = resultFor({fallback, context.routers, budget, nullptr}, Routing::Dynamic, pricing);
     // Outside the trained stops the routers are asked for the nearest one.
     const std::vector<double>& stops = context.routers->budget_list;
-    const Price price = dynamicPrice(dynamicPoints(context, pricing),
-                                     stops.empty() ? budget : std::clamp(budget, stops.back(), stops.front()), pricing);
+    const Price price = dynamicPrice(stops.empty() ? budget : std::clamp(budget, stops.back(), stops.front()), pricing);
     result.share = price.share;
     result.predicted_ms = price.ms;
     return result;
@@ -163,10 +162,8 @@ ResolvedTarget resolveCost(const Target& target, const TargetContext& context, c
     // The whole model fits: there is nothing for a router to save.
     if (routing == Routing::Uniform || uniform.subnet == pricing.full())
         return resultFor({uniform.subnet, nullptr, 1.0, nullptr}, Routing::Uniform, pricing);
-    if (routing == Routing::Dynamic) {
-        const double budget = budgetFor(target, uniform, dynamicPoints(context, pricing), pricing);
-        return dynamicResult(context, uniform.subnet, budget, pricing);
-    }
+    if (routing == Routing::Dynamic)
+        return dynamicResult(context, uniform.subnet, budgetFor(target, uniform, pricing), pricing);
     const StaticChoice choice = staticNotAbove(context, unit.measure, target.value, pricing);
     if (!choice.met && target.kind != Target::Kind::Budget)
         failStatic(unit, target.value, unit.measure(pricing.of(choice.subnet)));

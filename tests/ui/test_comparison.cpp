@@ -66,6 +66,17 @@ private slots:
         QCOMPARE(comparison_->pane(PaneSlot::Full).timing.new_tokens, 40); // untouched
     }
 
+    void whatComesAfterThePanesWereClearedIsDropped()
+    {
+        comparison_->run();
+        comparison_->clear(); // the engine knows nothing of it, and goes on
+        QTRY_VERIFY(!service_->running());
+        for (const PaneSlot slot : {PaneSlot::Full, PaneSlot::Live}) {
+            QVERIFY(!comparison_->pane(slot).hasText());
+            QCOMPARE(static_cast<int>(comparison_->pane(slot).state), static_cast<int>(PaneState::Empty));
+        }
+    }
+
     void theOldTextStaysUntilThePreviewHasAToken()
     {
         runToEnd();

@@ -239,6 +239,7 @@ void Comparison::clear()
 
 void Comparison::onStarted(const RunStart& start)
 {
+    if (running_.empty()) return; // too late: the panes were cleared
     if (running_preview_) pending_start_ = start;
     else showStart(start);
 }
@@ -266,6 +267,7 @@ void Comparison::showStart(const RunStart& start)
 
 void Comparison::onEvents(const RunBatch& batch)
 {
+    if (running_.empty()) return;
     if (pending_start_) showStart(*std::exchange(pending_start_, std::nullopt));
     for (const PaneBatch& pane_batch : batch.panes) {
         if (!present(pane_batch.slot)) continue;
