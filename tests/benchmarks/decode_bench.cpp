@@ -3,8 +3,9 @@
 //   decode_bench [--model 213m|135m|bundled|tiny] [--weights bf16|f32|f16|q8] [--kv-type auto|f32|f16|bf16]
 //                [--threads N] [--rounds N]
 //
-// Everything that is compared is measured in turns within one run, and medians are given: a machine that others use
-// slows all of it alike. Weights are random; what they are does not change the time.
+// Everything that is compared is measured in turns within one run, and medians are given, of times and of the ratios
+// within a turn: a machine that others use slows all of it alike. Weights are random; what they are does not change the
+// time.
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,6 +43,15 @@ double median(std::vector<double> values)
 {
     std::sort(values.begin(), values.end());
     return values[values.size() / 2];
+}
+
+/// How many times as long as `base` something took: the median over rounds, in each of which both were timed. The
+/// machine's pace changes more from round to round than within one.
+double ratio(const std::vector<double>& times, const std::vector<double>& base)
+{
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < times.size(); ++i) ratios.push_back(times[i] / base[i]);
+    return median(std::move(ratios));
 }
 
 struct Options {
@@ -309,31 +319,31 @@ public:
             peaks.push_back(peakFlops(threads_));
         }
 
-        const double read = median(reads), peak = median(peaks), whole = median(subnets[0].times);
+        const double read = median(reads), peak = median(peaks);
+        const std::vector<double>& widest = subnets[0].times;
+        const double whole = median(widest);
         std::printf("plain read of as many bytes     %8.3f ms   %6.1f GB/s\n", read, gigabytes(bytes, read));
         std::printf("full model                      %8.3f ms   %6.1f GB/s   %.2f of the plain read\n", whole,
-                    gigabytes(bytes, whole), read / whole);
+                    gigabytes(bytes, whole), ratio(reads, widest));
         for (std::size_t i = 0; i < 3; ++i) {
             const SubNetwork subnet = subnetAt(config_, cost_, shares[i]);
             const double share = double(costOf(subnet, config_, cost_).bytes()) / double(bytes);
-            const double time = median(subnets[i + 1].times);
+            const double faster = ratio(widest, subnets[i + 1].times);
             std::printf("%.3f of the bytes              %8.3f ms   %.2f x faster, %.2f of the ratio of bytes\n", share,
-                        time, whole / time, whole / time * share);
+                        median(subnets[i + 1].times), faster, faster * share);
         }
         double flops = 0;
         for (const WidthPlan& plan : mixed) flops += double(costOf(plan.subnet, config_, cost_).flops_per_token);
-        const double together = median(panes.times);
         std::printf("six panes                       %8.3f ms   %.2f x the widest alone; FLOPs at 0.6 of the peak of "
                     "%.0f GFLOP/s: %.3f ms\n",
-                    together, together / whole, peak * 1e-9, flops / (0.6 * peak) * 1e3);
-        const double all = median(half_all.times);
+                    median(panes.times), ratio(panes.times, widest), peak * 1e-9, flops / (0.6 * peak) * 1e3);
         std::printf(
             "dynamic routing                 %8.3f ms   %+.1f %% over static at the same widths, K/V rule all\n",
-            median(dynamic.times), 100 * (median(dynamic.times) / all - 1));
-        std::printf("K/V rule all at these widths    %8.3f ms   %+.1f %% over own\n", all,
-                    100 * (all / median(half_own.times) - 1));
+            median(dynamic.times), 100 * (ratio(dynamic.times, half_all.times) - 1));
+        std::printf("K/V rule all at these widths    %8.3f ms   %+.1f %% over own\n", median(half_all.times),
+                    100 * (ratio(half_all.times, half_own.times) - 1));
         std::printf("changing the target             %8.1f us (the first step after a change over the second)\n",
-                    1e3 * (median(changed_) - median(switching.times)));
+                    1e3 * median(changes_));
         std::printf("outside the memory stream       %8.2f us a layer (time less bytes at the plain read's speed)\n",
                     1e3 * (whole - read) / config_.numLayers());
         prefill();
@@ -360,8 +370,7 @@ private:
                 second += trial.once();
             }
         }
-        changed_.push_back(first / static_cast<double>(targets.size()));
-        trial.times.push_back(second / static_cast<double>(targets.size()));
+        changes_.push_back((first - second) / static_cast<double>(targets.size()));
     }
 
     void prefill()
@@ -390,7 +399,7 @@ private:
     const int threads_;
     CostOptions cost_;
     bool small_ = false;
-    std::vector<double> changed_; // milliseconds of steps right after a change of the target
+    std::vector<double> changes_; // milliseconds that a step right after a change of the target took more
 };
 
 int bench(const Options& options)
