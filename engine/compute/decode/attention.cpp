@@ -5,6 +5,12 @@
 #include "engine/compute/decode/step_p.h"
 
 namespace flextron::decode {
+namespace {
+
+/// Units of attention that a thread takes at a time, when there are many.
+constexpr int kUnitsInTurn = 4;
+
+} // namespace
 
 void Step::attentionBlock(int layer)
 {
@@ -45,10 +51,7 @@ void Step::attentionBlock(int layer)
     const int heads = w.tiles.widest();
     if (heads == 0) return;
 
-    listUnits();
-    pool_.forEach(static_cast<int>(w.units.size()), [&](int item, int thread) {
-        attend(layer, w.units[static_cast<std::size_t>(item)], w.scratch[static_cast<std::size_t>(thread)]);
-    });
+    attendToAll(layer);
 
     BackProjection back;
     back.panels = weights.output;
@@ -160,16 +163,49 @@ void Step::listUnits()
     }
 }
 
-void Step::attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch)
+/// A thread asks for the keys of its next unit while it reads the values of this one: within its turn it knows which
+/// that is, at the end it guesses: when all are equally fast, the first of the turn after those that the others have.
+void Step::attendToAll(int layer)
+{
+    Workspace& w = workspace_;
+    listUnits();
+    const int units = static_cast<int>(w.units.size());
+    const int in_turn = std::clamp(units / (4 * pool_.threads()), 1, kUnitsInTurn);
+    pool_.forEach((units + in_turn - 1) / in_turn, [&](int turn, int thread) {
+        const int end = std::min(units, (turn + 1) * in_turn);
+        for (int unit = turn * in_turn; unit < end; ++unit) {
+            const auto next = static_cast<std::size_t>(unit + 1 < end ? unit + 1 : (turn + pool_.threads()) * in_turn);
+            attend(layer, w.units[static_cast<std::size_t>(unit)],
+                   next < w.units.size() ? keysOf(layer, w.units[next]) : ReadNext(),
+                   w.scratch[static_cast<std::size_t>(thread)]);
+        }
+    });
+}
+
+int Step::seenFrom(int position) const
+{
+    return config_.sliding_window > 0 ? std::max(0, position - config_.sliding_window + 1) : 0;
+}
+
+/// What a unit reads first: from the panel of the first position that anyone sees, to the last. Rows ascend in the
+/// text.
+ReadNext Step::keysOf(int layer, const AttentionUnit& unit) const
+{
+    const Row& first = workspace_.rows[static_cast<std::size_t>(unit.first_row)];
+    const Row& last = workspace_.rows[static_cast<std::size_t>(unit.first_row + unit.rows - 1)];
+    const DecodeCache& cache = *workspace_.panes[static_cast<std::size_t>(first.pane)].cache;
+    const int base = seenFrom(first.position) / kPanel * kPanel;
+    const int panels = (last.position - base) / kPanel + 1;
+    return {cache.keys(layer, unit.group, base), static_cast<std::size_t>(panels) * cache.keyPanelBytes()};
+}
+
+void Step::attend(int layer, const AttentionUnit& unit, const ReadNext& next, ThreadScratch& scratch)
 {
     Workspace& w = workspace_;
     const LayerWeights& weights = weights_.layers[static_cast<std::size_t>(layer)];
     const int dh = shape_.head_dim;
     const int pane = w.rows[static_cast<std::size_t>(unit.first_row)].pane;
     const DecodeCache& cache = *w.panes[static_cast<std::size_t>(pane)].cache;
-    const auto seenFrom = [&](int position) {
-        return config_.sliding_window > 0 ? std::max(0, position - config_.sliding_window + 1) : 0;
-    };
 
     // The (token, head) pairs that exist, as rows of a tile.
     struct Pair {
@@ -202,6 +238,11 @@ void Step::attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch)
     scores.panel_bytes = cache.keyPanelBytes();
     scores.panel_count = roundUp(n, kPanel) / kPanel;
     scores.segment_length = dh;
+    // A block of a prompt finds them in the caches: the block before it was there.
+    const bool ask = unit.rows == 1;
+    if (ask)
+        scores.next = {cache.values(layer, unit.group, base), panelBytes(cache.type(), n), shape_.head_panels,
+                       cache.valuePanelBytes()};
     scores.c = scratch.scores.data();
     scores.c_stride = static_cast<std::size_t>(scores.panel_count * kPanel);
     kernels_.product[static_cast<int>(cache.type())](scores);
@@ -219,6 +260,7 @@ void Step::attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch)
     mix.panel_bytes = cache.valuePanelBytes();
     mix.panel_count = shape_.head_panels;
     mix.segment_length = n;
+    if (ask) mix.next = next;
     mix.c = scratch.c.data();
     mix.c_stride = static_cast<std::size_t>(shape_.head_panels * kPanel);
     kernels_.product[static_cast<int>(cache.type())](mix);

@@ -40,6 +40,36 @@ HWY_INLINE std::ptrdiff_t jumpAhead(const PanelProduct& g, int segment, int pane
     return next - static_cast<std::ptrdiff_t>(length - ahead);
 }
 
+/// What is left to ask for of what is read next, spread evenly over the inputs of all passes of a product.
+class NextLines {
+public:
+    HWY_INLINE NextLines(const ReadNext& next, int inputs)
+        : at_(next.begin)
+        , end_(next.begin + next.bytes)
+        , pieces_(next.pieces)
+        , apart_(next.apart)
+        , each_(next.begin ? (static_cast<int>(next.bytes / kLine) + inputs - 1) / HWY_MAX(1, inputs) : 0)
+    {
+    }
+    [[nodiscard]] HWY_INLINE bool any() const { return each_ > 0; }
+    HWY_INLINE void ask()
+    {
+        for (int i = 0; i < each_ && at_ < end_; ++i, at_ += kLine)
+            for (int p = 0; p < pieces_; ++p) askIntoL2(at_ + static_cast<std::size_t>(p) * apart_);
+    }
+
+private:
+    /// The L1 is full of what is being read: there these lines would push out each other.
+    static HWY_INLINE void askIntoL2(const std::byte* line) { __builtin_prefetch(line, 0, 2); }
+
+    static constexpr std::size_t kLine = 64; // bytes
+    const std::byte* at_;
+    const std::byte* end_;
+    int pieces_;
+    std::size_t apart_;
+    int each_; // lines for an input of a pass
+};
+
 /// Readers of one vector of weights: `at(k, v)` is vector v of input k of a panel.
 struct ReadFloat32 {
     static constexpr std::size_t kBytes = 4;
@@ -106,7 +136,8 @@ HWY_INLINE void multiplyAdd(V (&sum)[R][N], const float* HWY_RESTRICT a, const W
 
 /// One pass: R rows and NV adjacent vectors of each of NP panels, all sums in registers.
 template <class Read, int R, int NP, int NV>
-HWY_INLINE void strip(const PanelProduct& g, const std::byte* panels, int vector, float* HWY_RESTRICT c)
+HWY_INLINE void strip(const PanelProduct& g, const std::byte* panels, int vector, float* HWY_RESTRICT c,
+                      NextLines& next)
 {
     V sum[R][NP * NV];
 #pragma GCC unroll 16
@@ -133,12 +164,18 @@ HWY_INLINE void strip(const PanelProduct& g, const std::byte* panels, int vector
                     hwy::Prefetch(panel[p] + ahead + line);
         };
         int k = 0;
+        if (next.any())
+            for (; k < g.segment_length - kInputsAhead; ++k) {
+                next.ask();
+                step(k);
+            }
         for (; k < g.segment_length - kInputsAhead; ++k) {
             if constexpr (R > 1) ask(k, kInputsAhead * kPanel * Read::kBytes);
             step(k);
         }
         for (const std::ptrdiff_t jump = jumpAhead(g, s, NP, kPanel * Read::kBytes); k < g.segment_length; ++k) {
             ask(k, jump);
+            next.ask();
             step(k);
         }
     }
@@ -196,13 +233,14 @@ HWY_INLINE void stripInt8(const PanelProduct& g, const std::byte* panels, int ve
     }
 }
 
-template <class Read, int R, int NP, int NV> HWY_INLINE void pass(const PanelProduct& g, int panel)
+template <class Read, int R, int NP, int NV>
+HWY_INLINE void pass(const PanelProduct& g, int panel, [[maybe_unused]] NextLines& next)
 {
     const std::byte* panels = g.panels + static_cast<std::size_t>(panel) * g.panel_bytes;
     float* c = g.c + panel * kPanel;
     for (int v = 0; v < kPanelVectors; v += NV) {
         if constexpr (Read::kBytes == 1) stripInt8<R, NP, NV>(g, panels, v, c + v * kLanes);
-        else strip<Read, R, NP, NV>(g, panels, v, c + v * kLanes);
+        else strip<Read, R, NP, NV>(g, panels, v, c + v * kLanes, next);
     }
 }
 
@@ -226,12 +264,14 @@ template <class Read, int R> HWY_NOINLINE void productOfRows(const PanelProduct&
 {
     constexpr int kAtOnce = panelsFor(R);
     constexpr int kVectors = vectorsFor(R);
+    constexpr int kParts = kPanelVectors / kVectors; // of a panel, a pass each
+    NextLines next(g.next, kParts * (g.panel_count + kAtOnce - 1) / kAtOnce * g.segments * g.segment_length);
     int panel = 0;
-    for (; panel + kAtOnce <= g.panel_count; panel += kAtOnce) pass<Read, R, kAtOnce, kVectors>(g, panel);
+    for (; panel + kAtOnce <= g.panel_count; panel += kAtOnce) pass<Read, R, kAtOnce, kVectors>(g, panel, next);
     if constexpr (kAtOnce > 2)
-        for (; panel + 2 <= g.panel_count; panel += 2) pass<Read, R, 2, kVectors>(g, panel);
+        for (; panel + 2 <= g.panel_count; panel += 2) pass<Read, R, 2, kVectors>(g, panel, next);
     if constexpr (kAtOnce > 1)
-        for (; panel < g.panel_count; ++panel) pass<Read, R, 1, kVectors>(g, panel);
+        for (; panel < g.panel_count; ++panel) pass<Read, R, 1, kVectors>(g, panel, next);
 }
 
 constexpr int kTileRows = kRegisters * 3 / 4 / HWY_MIN(2, kPanelVectors);

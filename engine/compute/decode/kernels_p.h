@@ -26,6 +26,15 @@ inline constexpr int kPanelTypes = 4;
 /// [kPanel inputs][kPanel columns] of int8.
 std::size_t panelBytes(PanelType type, int inputs);
 
+/// Memory that is read after a product, and asked for line by line while that computes: `pieces` of so many bytes, so
+/// far apart. A hint; it may end anywhere.
+struct ReadNext {
+    const std::byte* begin = nullptr; ///< null: nothing
+    std::size_t bytes = 0;
+    int pieces = 1;
+    std::size_t apart = 0;
+};
+
 /// C[r][32 p + j] (+)= sum over k of A[r][k] * W_p[k][j]. The inputs stand in `segments` pieces of equal length: piece
 /// s of panel p begins at panels + s * segment_bytes + p * panel_bytes.
 struct PanelProduct {
@@ -41,6 +50,7 @@ struct PanelProduct {
     float* c = nullptr;
     std::size_t c_stride = 0; ///< floats from one row of C to the next
     bool accumulate = false;  ///< add to what C holds
+    ReadNext next;            ///< of 16- and 32-bit panels only
 };
 
 enum class Gate { Silu, GeluTanh, GeluErf };

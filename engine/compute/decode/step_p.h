@@ -55,7 +55,11 @@ private:
     void projectQueries(int layer, int head, int count, const float* input, ThreadScratch& scratch);
     void projectKeysValues(int layer, int group, const RowTiles& tiles, const float* input, ThreadScratch& scratch);
     void listUnits();
-    void attend(int layer, const AttentionUnit& unit, ThreadScratch& scratch);
+    void attendToAll(int layer);
+    void attend(int layer, const AttentionUnit& unit, const ReadNext& next, ThreadScratch& scratch);
+    [[nodiscard]] ReadNext keysOf(int layer, const AttentionUnit& unit) const;
+    /// The first position that a token sees.
+    [[nodiscard]] int seenFrom(int position) const;
     [[nodiscard]] int rowsWithKeys(int layer, int group, const RowTiles& tiles) const;
     [[nodiscard]] float* queries(int layer, int row, int head) const;
 
