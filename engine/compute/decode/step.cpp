@@ -15,8 +15,9 @@ double nanosecondsSince(Clock::time_point start)
     return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
 }
 
-/// For so few rows waking the other threads costs more than it gains.
-constexpr int kFewRows = 2;
+/// For so few rows handing some to the other threads, and their results from cache to cache, costs more than it gains.
+constexpr int kFewRows = 8;
+constexpr int kFewChoosingRows = 2; ///< whose routers choose
 
 } // namespace
 
@@ -202,7 +203,9 @@ void Step::normaliseAndChoose(int layer, SubBlock block)
                                                           : chooseWidth(row, layer, block, h,
                                                                         w.scratch[static_cast<std::size_t>(thread)]);
     };
-    if (sliceRows() > kFewRows) return pool_.forEach(sliceRows(), normaliseRow);
+    const bool choose = std::any_of(w.panes.begin(), w.panes.end(),
+                                    [](const Pane& pane) { return pane.routers != nullptr; });
+    if (sliceRows() > (choose ? kFewChoosingRows : kFewRows)) return pool_.forEach(sliceRows(), normaliseRow);
     for (int r = 0; r < sliceRows(); ++r) normaliseRow(r, 0);
 }
 
