@@ -222,6 +222,47 @@ private slots:
         QCOMPARE(monitor.page()->state(), StatePage::State::Content);
     }
 
+    void theMonitorLeavesARunThatIsGone()
+    {
+        QTemporaryDir first, second;
+        for (const QTemporaryDir* folder : {&first, &second}) {
+            QFile file(folder->filePath(QStringLiteral("metrics.jsonl")));
+            QVERIFY(file.open(QIODevice::WriteOnly));
+            file.write(steps(1, folder == &first ? 60 : 20));
+        }
+        RunMonitor monitor;
+        monitor.open(first.path());
+        monitor.open(second.path(), true);
+        QTRY_COMPARE(monitor.plot()->graphCount(), 2);
+        monitor.leave(second.path() + QStringLiteral("/elsewhere"));
+        QCOMPARE(monitor.plot()->graphCount(), 2);
+        monitor.leave(first.path());
+        QCOMPARE(monitor.path(), second.path());
+        QTRY_COMPARE(monitor.log().lines(), 20);
+        QCOMPARE(monitor.plot()->graphCount(), 1);
+        QCOMPARE(monitor.page()->state(), StatePage::State::Content);
+        monitor.leave(second.path());
+        QCOMPARE(monitor.page()->state(), StatePage::State::Empty);
+        QVERIFY(monitor.path().isEmpty());
+    }
+
+    void anotherRunBringsItsOwnStages()
+    {
+        QTemporaryDir first, second;
+        RunMonitor monitor;
+        for (const QTemporaryDir* folder : {&first, &second}) {
+            QFile file(folder->filePath(QStringLiteral("metrics.jsonl")));
+            QVERIFY(file.open(QIODevice::WriteOnly));
+            QByteArray record = steps(1, folder == &first ? 60 : 20);
+            if (folder == &second) record.replace("\"routers\"", "\"joint\"");
+            file.write(record);
+            file.close();
+            monitor.open(folder->path());
+            QTRY_COMPARE(monitor.log().lines(), folder == &first ? 60 : 20);
+            QCOMPARE(monitor.plot()->graphCount(), 1); // of the stage that it has
+        }
+    }
+
     void theMonitorFollowsARunThatGoesOn()
     {
         QTemporaryDir folder;

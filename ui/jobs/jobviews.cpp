@@ -176,7 +176,10 @@ void JobViews::discard()
     box->setAttribute(Qt::WA_DeleteOnClose);
     box->setDefaultButton(QMessageBox::Cancel);
     connect(box, &QMessageBox::buttonClicked, this, [this, box](QAbstractButton* button) {
-        if (box->standardButton(button) == QMessageBox::Discard) jobs_->discard();
+        if (box->standardButton(button) != QMessageBox::Discard || !jobs_->job()) return;
+        const QString result = jobs_->job()->result;
+        jobs_->discard();
+        monitor_->leave(result);
     });
     box->open();
 }

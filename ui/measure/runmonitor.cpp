@@ -34,9 +34,7 @@ RunMonitor::RunMonitor(QWidget* parent) : QWidget(parent)
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(page_);
-    page_->showEmpty(tr("No run"),
-                     tr("Open the folder of a conversion, finished or still going on, also one from another machine."),
-                     open_action_);
+    showNone();
     timer_.setInterval(kPollMs);
     connect(&timer_, &QTimer::timeout, this, &RunMonitor::poll);
 }
@@ -52,11 +50,21 @@ void RunMonitor::makeActions()
     close_other_action_->setEnabled(false);
     connect(open_action_, &QAction::triggered, this, [this] { choose(false); });
     connect(other_action_, &QAction::triggered, this, [this] { choose(true); });
-    connect(close_other_action_, &QAction::triggered, this, [this] {
-        runs_[1].close();
-        close_other_action_->setEnabled(false);
-        redraw();
-    });
+    connect(close_other_action_, &QAction::triggered, this, &RunMonitor::closeOther);
+}
+
+void RunMonitor::showNone()
+{
+    page_->showEmpty(tr("No run"),
+                     tr("Open the folder of a conversion, finished or still going on, also one from another machine."),
+                     open_action_);
+}
+
+void RunMonitor::closeOther()
+{
+    runs_[1].close();
+    close_other_action_->setEnabled(false);
+    redraw();
 }
 
 QWidget* RunMonitor::makeContent()
@@ -143,6 +151,20 @@ void RunMonitor::open(const QString& path, bool other)
     emit opened();
 }
 
+void RunMonitor::leave(const QString& path)
+{
+    if (runs_[1].path() == path) closeOther();
+    if (runs_[0].path() != path) return;
+    setNotice({}, nullptr);
+    runs_[0] = runs_[1];
+    listStages();
+    closeOther();
+    if (runs_[0].isOpen()) return poll();
+    timer_.stop();
+    other_action_->setEnabled(false);
+    showNone();
+}
+
 void RunMonitor::setNotice(const QString& text, QAction* action)
 {
     if (text == notice_ && action == notice_action_) return;
@@ -185,7 +207,9 @@ void RunMonitor::listStages()
 {
     QStringList names;
     for (const RunStage& stage : log().stages()) names << stage.name;
-    if (stage_->count() == names.size()) return;
+    QStringList listed;
+    for (int i = 0; i < stage_->count(); ++i) listed << stage_->itemText(i);
+    if (listed == names) return;
     const QSignalBlocker quiet(stage_);
     stage_->clear();
     stage_->addItems(names);

@@ -27,6 +27,8 @@ public:
 
     /// A run's folder, its job's folder, or the file itself. `other`: over the first one, dashed.
     void open(const QString& path, bool other = false);
+    /// Shows no longer the run that was opened as `path`: it is gone. The other one, if there is one, takes its place.
+    void leave(const QString& path);
     [[nodiscard]] const QString& path() const { return runs_[0].path(); }
     /// Above the run: that it was interrupted, say, with what to do about it. Empty for nothing.
     void setNotice(const QString& text, QAction* action);
@@ -46,7 +48,9 @@ signals:
 private:
     void makeActions();
     QWidget* makeContent();
+    void showNone();
     void choose(bool other);
+    void closeOther();
     void poll();
     void listStages();
     void redraw();
