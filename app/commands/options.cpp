@@ -85,10 +85,10 @@ void addModel(CLI::App& command, std::string& model)
         ->type_name("");
 }
 
-void CountingOptions::declare(CLI::App& command, const std::string& group)
+void CountingOptions::declare(CLI::App& command, const std::string& group, const std::string& standard)
 {
     addChoice(command, "--cost", cost, "auto|ms|flops",
-              "what shares of cost are counted in (default: ms where there is a latency table, else flops)")
+              "what shares of cost are counted in (default: " + standard + ")")
         ->group(group);
     command.add_option("--table", table, "a latency table, of this machine or another (flextron profile writes one)")
         ->type_name("FILE")

@@ -40,8 +40,9 @@ struct CountingOptions {
     std::string cost = "auto";
     std::string table;
 
-    /// "--cost" and "--table"
-    void declare(CLI::App& command, const std::string& group = "Cost");
+    /// "--cost" and "--table"; `standard`: what "auto" means here.
+    void declare(CLI::App& command, const std::string& group = "Cost",
+                 const std::string& standard = "ms where there is a latency table, else flops");
     /// UsageError for options that contradict each other. `needs_ms`: the target is in milliseconds.
     void check(bool needs_ms) const;
     /// Leaves the model with the latency table that costs are to be counted by, or with none for FLOPs: the one in the

@@ -195,10 +195,13 @@ std::string comparisonText(const Json& rows)
 
 int run(Console& console, const Options& options)
 {
-    options.counting.check(/*needs_ms=*/false);
+    // Stops are shares of FLOPs: so they are met or missed in FLOPs, on every machine alike.
+    CountingOptions counting = options.counting;
+    if (counting.cost == "auto" && counting.table.empty()) counting.cost = "flops";
+    counting.check(/*needs_ms=*/false);
     auto model = options.run.load(console);
     const auto texts = readTexts(options, tokenizerOf(model), console);
-    options.counting.apply(console, model, /*needs_ms=*/false);
+    counting.apply(console, model, /*needs_ms=*/false);
     auto settings = options.report;
     settings.seed = options.run.seed;
     std::vector<Named> reports;
@@ -247,7 +250,9 @@ Run declareRouters(CLI::App& command)
         ->type_name("NAME=FILE...");
     command.add_option("--routers", options->routers, "routers of another run, to compare with the model's own")
         ->type_name("FILE");
-    command.add_option("--stops", options->report.budgets, "budgets to look at (default: the trained ones below 1)")
+    command
+        .add_option("--stops", options->report.budgets,
+                    "budgets to look at, shares of FLOPs (default: the trained ones below 1)")
         ->delimiter(',')
         ->check(CLI::Range(1e-6, 1.0).description(""))
         ->type_name("F,F,...");
@@ -263,7 +268,7 @@ Run declareRouters(CLI::App& command)
         ->capture_default_str()
         ->check(CLI::Range(1, 10'000'000).description(""))
         ->type_name("N");
-    options->counting.declare(command);
+    options->counting.declare(command, "Cost", "flops, as the stops of routers are");
     options->run.declare(command);
     command.footer("Example:\n  flextron routers MODEL --data stories=stories.txt books=books.txt --stops 0.8,0.6");
     return [options](Console& console) { return run(console, *options); };

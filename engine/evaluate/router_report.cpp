@@ -185,6 +185,7 @@ private:
         target.kind = Target::Kind::Budget;
         target.value = budget;
         target.routing = Routing::Static;
+        target.by_flops = true; // as the dynamic routers are asked
         use.subnet = resolveTarget(target, context).orThrow().plan.subnet;
         use.got = shareOf(use.subnet, context);
         use.loss = score(documents, use.subnet);

@@ -22,8 +22,10 @@ struct NamedDocuments {
 };
 
 struct RouterReportOptions {
-    std::vector<double> budgets; ///< descending; empty: the trained stops below 1 (1 bypasses the routers)
-    int context = 256;           ///< the length at which costs are counted
+    /// Shares of FLOPs, as routers are trained, whatever costs are counted in; descending; empty: the trained stops
+    /// below 1 (1 bypasses the routers).
+    std::vector<double> budgets;
+    int context = 256; ///< the length at which costs are counted
     int resamples = 10'000;
     std::uint64_t seed = 1;
 };

@@ -2,7 +2,12 @@
 // and after a machine was measured.
 #include "cli_run.h"
 
+#include "engine/model/checkpoint.h"
+#include "engine/routing/routers.h"
+
 #include <QRegularExpression>
+
+using namespace flextron;
 
 class TestCliCosts final : public QObject {
     Q_OBJECT
@@ -98,6 +103,27 @@ private slots:
         QVERIFY2(by_flops.code == 0, by_flops.err.constData());
         QVERIFY2(by_flops.out.contains(" the full model's FLOPs") && !by_flops.out.contains("latency"),
                  by_flops.out.constData());
+    }
+
+    // The stops of routers are shares of FLOPs, so their report counts in these unless it is told otherwise.
+    void routersAreCountedInFlops()
+    {
+        use(cache("measured"));
+        QTemporaryDir routed;
+        copyModel("stories260k-llama", routed);
+        const std::filesystem::path folder = routed.path().toStdString();
+        const auto model = Checkpoint::open(folder).orThrow();
+        writeRouters(folder / "routers.safetensors", randomRouters(model->config(), model->choices(), {1.0, 0.5}, 8, 1))
+            .orThrow();
+        const QStringList command{"routers",   routed.path(), "--data",      "a=" + text_,
+                                  "--threads", "1",           "--resamples", "1"};
+        const auto by_flops = runCli(command);
+        QVERIFY2(by_flops.code == 0, by_flops.err.constData());
+        QVERIFY2(by_flops.out.contains("the full model's FLOPs"), by_flops.out.constData());
+        const auto by_ms = runCli(command + QStringList{"--cost", "ms"});
+        QVERIFY2(by_ms.code == 0, by_ms.err.constData());
+        QVERIFY2(by_ms.out.contains("the full model's latency (table of this machine, "), by_ms.out.constData());
+        QVERIFY2(by_ms.out.contains("asked for 0.500"), by_ms.out.constData());
     }
 
     void contradictions_data()

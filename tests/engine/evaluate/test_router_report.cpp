@@ -249,6 +249,39 @@ private slots:
         QVERIFY(use.uniform.share <= use.got && use.uniform.share > use.got - 0.02);
     }
 
+    // A table counts the cost; what is asked for stays a share of FLOPs, and is then not said to be missed.
+    void aTableChangesTheCostAlone()
+    {
+        const Routers routers = randomRouters(fake_.model->config(), fake_.model->checkpoint->choices(), kStops, 8, 4);
+        LoadedModel model = with(routers);
+        const RouterReportOptions options{{0.8, 0.5}, 256, 100, 1};
+        const RouterReport by_flops = valueOf(reportRouters(model, {texts_[0]}, options));
+        const LayerSizes most = model.config().maxSizes();
+        LatencyTable table; // nearly all of a token's time is not elastic
+        table.mlp_widths = {0, most.intermediate_size};
+        table.head_counts = {0, most.num_attention_heads};
+        table.contexts = {256};
+        table.fixed_ms = 10;
+        table.mlp_ms = {0, 0.1};
+        table.attention_own_ms = table.attention_all_ms = {{0, 0.1}};
+        model.latency = table;
+        const RouterReport by_ms = valueOf(reportRouters(model, {texts_[0]}, options));
+        QCOMPARE(by_ms.cost_basis, std::string("latency table"));
+        const auto misses = [](const RouterReport& report) {
+            return std::count_if(report.verdicts.begin(), report.verdicts.end(), [](const std::string& verdict) {
+                return verdict.find("what was asked for") != std::string::npos;
+            });
+        };
+        QVERIFY(misses(by_flops) > 0);
+        QCOMPARE(misses(by_ms), 0);
+        for (std::size_t i = 0; i < by_ms.stops.size(); ++i) {
+            QCOMPARE(toString(by_ms.stops[i].fixed->subnet), toString(by_flops.stops[i].fixed->subnet));
+            QCOMPARE(by_ms.stops[i].dynamic->loss.nll_sum, by_flops.stops[i].dynamic->loss.nll_sum);
+            QVERIFY(by_ms.stops[i].dynamic->got > 0.9 && by_ms.stops[i].fixed->got > 0.9);
+            QVERIFY(by_flops.stops[i].dynamic->got < 0.9);
+        }
+    }
+
     void uniformOfEqualCost_data()
     {
         QTest::addColumn<double>("share");
