@@ -172,13 +172,6 @@ void addReference(OrderedJson& data, const ReportPane& pane, int alternatives, s
     if (alternatives > 0) data["full_top"] = alternativesData(pane.reference->records, common, alternatives, named);
 }
 
-bool fits(const ModelConfig& config, const Trace& trace)
-{
-    const LayerSizes full = config.maxSizes();
-    return config.numLayers() == trace.layers && full.intermediate_size == trace.full_mlp &&
-           full.num_attention_heads == trace.full_heads;
-}
-
 OrderedJson paneData(const Report& report, const ReportPane& pane, const ReportDetail& detail, std::set<TokenId>& named)
 {
     const Trace& trace = pane.trace;
@@ -201,10 +194,10 @@ OrderedJson paneData(const Report& report, const ReportPane& pane, const ReportD
     addTokens(data, trace);
     data["mlp"] = widthsData(trace, &TokenRecord::mlp);
     data["heads"] = widthsData(trace, &TokenRecord::heads);
-    if (report.config && fits(*report.config, trace)) {
-        const LayerShares shares(*report.config);
-        data["mlp_share"] = sharesData(shares, trace, data["mlp"], true);
-        data["heads_share"] = sharesData(shares, trace, data["heads"], false);
+    const auto shares = report.config ? std::optional<LayerShares>(*report.config) : std::nullopt;
+    if (shares && shares->fits(trace.layers, trace.full_mlp, trace.full_heads)) {
+        data["mlp_share"] = sharesData(*shares, trace, data["mlp"], true);
+        data["heads_share"] = sharesData(*shares, trace, data["heads"], false);
     }
     if (detail.layer_times) data["layer_us"] = cellsData(trace, &TokenRecord::layer_ns, kUsPerNs);
     if (detail.margins && hasMargins(trace)) {

@@ -65,6 +65,25 @@ private slots:
         QVERIFY(cellText(trace, 2, 0, Quantity::MlpWidth, nullptr).contains("not read yet"));
     }
 
+    // A kept trace may be of a model with more layers than the one that is open, or with others.
+    void sharesAreOfTheTracesModelOnly()
+    {
+        const Trace trace = smallTrace();
+        ModelConfig config = test::fakeConfig();
+        config.layers.resize(2);
+        const auto value = [&](int layer) {
+            const LayerShares shares(config);
+            return cellValue(trace, 1, layer, Quantity::ComputeShare, &shares);
+        };
+        QVERIFY(value(1) > 0 && value(1) < 1);
+        config.layers.resize(1);
+        QVERIFY(std::isnan(value(0)) && std::isnan(value(1)));
+        config = test::fakeConfig();
+        config.layers.resize(2);
+        for (LayerSizes& layer : config.layers) layer.intermediate_size *= 2;
+        QVERIFY(std::isnan(value(0)));
+    }
+
     void computeIsTheLayersShareOfFlops()
     {
         const ModelConfig config = test::fakeConfig();

@@ -47,9 +47,10 @@ private slots:
 
     void computeIsTheMeanOverTheLayers()
     {
-        const ModelConfig config = test::fakeConfig();
-        const LayerShares shares(config);
         const Trace trace = test::smallTrace();
+        ModelConfig config = test::fakeConfig();
+        config.layers.resize(static_cast<std::size_t>(trace.layers));
+        const LayerShares shares(config);
         const TokenSource source{&trace, {}, &shares};
         QCOMPARE(tokenValue(source, 0, TokenQuantity::Compute), 1.0);
         QCOMPARE(tokenValue(source, 1, TokenQuantity::Compute), (1.0 + shares.share(1, 32, 2)) / 2);

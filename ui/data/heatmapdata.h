@@ -18,7 +18,8 @@ enum class Quantity {
     Milliseconds, ///< of the layer in this run
 };
 
-/// NaN for a token that was not read yet, or a cell outside the trace. `shares` is needed for ComputeShare only.
+/// NaN for a token that was not read yet, or a cell outside the trace. `shares` is needed for ComputeShare only,
+/// and NaN comes out where it is another model's than the trace.
 double cellValue(const Trace& trace, int token, int layer, Quantity quantity, const LayerShares* shares);
 
 /// Where the colours begin and end. Widths and shares start at 0 and end at full; milliseconds end at the largest value
