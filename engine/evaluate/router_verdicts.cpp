@@ -161,7 +161,7 @@ private:
 
     void miss(const StopUse& stop, const std::string& routing, double got, double allowed)
     {
-        if (report_.cost_basis != "FLOPs") return; // in which it was asked
+        if (report_.cost_basis != "FLOPs") return; // budgets are shares of FLOPs
         const double off = got / stop.asked - 1.0;
         if (std::abs(off) <= allowed) return;
         say(placeOf(stop) + ": " + routing + " routing costs " + percent(got) + " of the full model by " +

@@ -61,6 +61,7 @@ struct Trace {
     std::string command;     ///< that makes it again
     std::string stop_reason; ///< "", "max_tokens", "stop_id", "stop_text", "context", "cancelled"
 
+    [[nodiscard]] ModelSizes sizes() const { return {layers, full_mlp, full_heads}; }
     /// The text's ids.
     [[nodiscard]] std::vector<TokenId> ids() const;
 };

@@ -308,6 +308,12 @@ LayerSizes ModelConfig::maxSizes() const
     return largest;
 }
 
+ModelSizes ModelConfig::sizes() const
+{
+    const LayerSizes full = maxSizes();
+    return {numLayers(), full.intermediate_size, full.num_attention_heads};
+}
+
 Result<ModelConfig> parseConfig(std::string_view text, const std::filesystem::path& file)
 {
     return guarded([&] {

@@ -41,6 +41,15 @@ struct LayerSizes {
     bool operator==(const LayerSizes&) const = default;
 };
 
+/// What the record of a run keeps of its model's sizes. A kept record may be of another model than the one at hand: its
+/// widths are worth nothing in the costs of a model of other sizes, and its layers may not be there.
+struct ModelSizes {
+    int layers = 0;
+    int full_mlp = 0;   ///< of the widest layer
+    int full_heads = 0; ///< likewise
+    bool operator==(const ModelSizes&) const = default;
+};
+
 struct ModelConfig {
     Family family = Family::Llama;
     int hidden_size = 0;
@@ -71,6 +80,7 @@ struct ModelConfig {
     [[nodiscard]] int headsPerGroup() const;
     /// Largest sizes over the layers; for a uniform model, the sizes.
     [[nodiscard]] LayerSizes maxSizes() const;
+    [[nodiscard]] ModelSizes sizes() const;
     /// The GPT family: LayerNorm with biases, learned positions, no gate, fused c_attn, weights stored [in, out].
     [[nodiscard]] bool isGpt() const { return family == Family::Gpt2; }
     [[nodiscard]] bool gatedMlp() const { return !isGpt(); }

@@ -194,10 +194,10 @@ OrderedJson paneData(const Report& report, const ReportPane& pane, const ReportD
     addTokens(data, trace);
     data["mlp"] = widthsData(trace, &TokenRecord::mlp);
     data["heads"] = widthsData(trace, &TokenRecord::heads);
-    const auto shares = report.config ? std::optional<LayerShares>(*report.config) : std::nullopt;
-    if (shares && shares->fits(trace.layers, trace.full_mlp, trace.full_heads)) {
-        data["mlp_share"] = sharesData(*shares, trace, data["mlp"], true);
-        data["heads_share"] = sharesData(*shares, trace, data["heads"], false);
+    if (report.config && report.config->sizes() == trace.sizes()) {
+        const LayerShares shares(*report.config);
+        data["mlp_share"] = sharesData(shares, trace, data["mlp"], true);
+        data["heads_share"] = sharesData(shares, trace, data["heads"], false);
     }
     if (detail.layer_times) data["layer_us"] = cellsData(trace, &TokenRecord::layer_ns, kUsPerNs);
     if (detail.margins && hasMargins(trace)) {

@@ -72,6 +72,26 @@ private slots:
         QVERIFY(std::abs(*soloMs(trace, 1, table()) - 1.4) < 1e-9);
     }
 
+    void aTableIsOfModelsOfItsSizesOnly()
+    {
+        auto model = std::make_shared<ModelInfo>();
+        model->checkpoint = Checkpoint::open(FLEXTRON_TEST_DATA "/stories260k-llama").orThrow();
+        const ModelSizes sizes = model->config().sizes();
+        Trace trace;
+        trace.layers = sizes.layers;
+        trace.full_mlp = sizes.full_mlp;
+        trace.full_heads = sizes.full_heads;
+        QVERIFY(tableFor(trace, nullptr) == nullptr);
+        QVERIFY(tableFor(trace, model) == nullptr); // nothing was measured
+        model->latency = table();
+        QVERIFY(tableFor(trace, model) == &*model->latency);
+        for (int Trace::*size : {&Trace::layers, &Trace::full_mlp, &Trace::full_heads}) {
+            Trace other = trace;
+            ++(other.*size);
+            QVERIFY(tableFor(other, model) == nullptr);
+        }
+    }
+
     void aReplayWaitsForThePromptAndThenGoesAtThePanesOwnSpeed()
     {
         Trace trace;

@@ -116,6 +116,18 @@ private slots:
         QVERIFY(!window_->paneView(PaneSlot::Live)->text()->toPlainText().isEmpty());
     }
 
+    // How busy this machine is, is not for a test to say.
+    void aTableOfABusyMachineIsCalledRough()
+    {
+        ModelInfo model;
+        model.latency_problem = QStringLiteral("none yet");
+        QCOMPARE(MainWindow::tableText(model), QStringLiteral("Shares are of FLOPs: none yet"));
+        model.latency.emplace().noise = 0.1;
+        QCOMPARE(MainWindow::tableText(model), QStringLiteral("Latency table of this device"));
+        model.latency->noise = 0.42;
+        QCOMPARE(MainWindow::tableText(model), QStringLiteral("Rough latency table: the machine was busy (± 42 %)"));
+    }
+
     void aTraceOfAnotherShapeHasNoCostsHere()
     {
         load();

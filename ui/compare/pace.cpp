@@ -58,13 +58,11 @@ bool Pace::ended(PaneSlot slot) const
 
 void Pace::restart()
 {
-    const ModelInfoPtr& model = service_->model();
-    const LatencyTable* table = model && model->latency ? &*model->latency : nullptr;
     bool anything = false;
     for (const PaneSlot slot : comparison_->order()) {
         const PaneData& pane = comparison_->pane(slot);
         auto& times = times_[static_cast<std::size_t>(slot)];
-        times = soloTimes(pane.trace, pane.prompt_tokens, table);
+        times = soloTimes(pane.trace, pane.prompt_tokens, tableFor(pane.trace, service_->model()));
         anything = anything || !times.empty();
     }
     released_.fill(0);

@@ -226,9 +226,8 @@ QString PaneView::aloneText(bool compact) const
         const double per_second = kMsPerSecond / ms;
         return QLocale().toString(per_second, 'f', per_second < 10 ? 1 : 0);
     };
-    const ModelInfoPtr& model = service_->model();
-    const auto by_table = model && model->latency ? soloMs(pane.trace, pane.prompt_tokens, *model->latency)
-                                                  : std::optional<double>();
+    const LatencyTable* table = tableFor(pane.trace, service_->model());
+    const auto by_table = table ? soloMs(pane.trace, pane.prompt_tokens, *table) : std::optional<double>();
     if (pane.solo_ms && *pane.solo_ms > 0) return tr("alone %1 tok/s, measured").arg(rate(*pane.solo_ms));
     if (by_table && *by_table > 0)
         return (compact ? tr("alone %1 tok/s, predicted") : tr("alone %1 tok/s, predicted from the table"))

@@ -13,9 +13,7 @@ std::optional<double> ActiveParameters::mean(const PaneData& pane, const ModelCo
     }
     serial_ = pane.serial;
     budget_ = pane.plan.budget;
-    const LayerSizes full = config.maxSizes();
-    if (pane.trace.full_mlp != full.intermediate_size || pane.trace.full_heads != full.num_attention_heads)
-        return std::nullopt; // a kept trace of another model
+    if (pane.trace.sizes() != config.sizes()) return std::nullopt;
     CostOptions options;
     options.kv = KvRule::All;
     const auto layers = static_cast<std::size_t>(config.numLayers());

@@ -46,7 +46,7 @@ double cellValue(const Trace& trace, int token, int layer, Quantity quantity, co
     case Quantity::MlpWidth: return record->mlp[at];
     case Quantity::Heads: return record->heads[at];
     case Quantity::ComputeShare:
-        if (shares == nullptr || !shares->fits(trace.layers, trace.full_mlp, trace.full_heads)) return kNaN;
+        if (shares == nullptr || shares->sizes() != trace.sizes()) return kNaN;
         return shares->share(layer, record->mlp[at], record->heads[at]);
     case Quantity::Milliseconds: return at < record->layer_ns.size() ? record->layer_ns[at] * kMsPerNs : kNaN;
     }

@@ -22,7 +22,6 @@ public:
     LayerCosts(ModelConfig config, std::optional<LatencyTable> table, int context = 256);
 
     [[nodiscard]] bool fromTable() const { return table_.has_value(); }
-    [[nodiscard]] int layers() const { return config_.numLayers(); }
     /// What no width changes: embedding, output head, keys and values of groups that are not used.
     [[nodiscard]] double fixed() const { return fixed_; }
     [[nodiscard]] double block(int layer, SubBlock block, int width) const;

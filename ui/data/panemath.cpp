@@ -34,6 +34,11 @@ std::optional<int> firstDifference(const Trace& a, const Trace& b, int from)
     return std::nullopt;
 }
 
+const LatencyTable* tableFor(const Trace& trace, const ModelInfoPtr& model)
+{
+    return model && model->latency && model->config().sizes() == trace.sizes() ? &*model->latency : nullptr;
+}
+
 std::optional<double> soloMs(const Trace& trace, int from, const LatencyTable& table)
 {
     double sum = 0;

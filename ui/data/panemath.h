@@ -16,6 +16,9 @@ double quantile(std::vector<double> values, double share);
 /// First record from `from` on at which the texts hold different tokens; none while one is the other's beginning.
 std::optional<int> firstDifference(const Trace& a, const Trace& b, int from);
 
+/// The open model's latency table, if there is one, and the trace is of a model of its sizes; else null.
+const LatencyTable* tableFor(const Trace& trace, const ModelInfoPtr& model);
+
 /// What the tokens from record `from` on would take alone on this device, by the table at each token's own widths;
 /// mean in milliseconds. None when nothing was read there.
 std::optional<double> soloMs(const Trace& trace, int from, const LatencyTable& table);

@@ -109,13 +109,18 @@ void requireModel(const FigureSource& source, const QString& why)
     if (!source.checkpoint)
         throw Failure(ErrorCode::Unsupported, why.toStdString(),
                       Text::tr("Give --model MODEL, or open the model.").toStdString());
-    if (source.checkpoint->config().numLayers() != source.trace().layers)
-        throw Failure(ErrorCode::InvalidArgument,
-                      Text::tr("the trace has %1 layers, the model %2")
-                          .arg(source.trace().layers)
-                          .arg(source.checkpoint->config().numLayers())
-                          .toStdString(),
-                      Text::tr("Give the model that made the trace.").toStdString());
+    const auto named = [](const ModelSizes& sizes) {
+        return Text::tr("%1 layers, %2 MLP neurons and %3 heads")
+            .arg(sizes.layers)
+            .arg(sizes.full_mlp)
+            .arg(sizes.full_heads);
+    };
+    const ModelSizes model = source.checkpoint->config().sizes(), trace = source.trace().sizes();
+    if (model != trace)
+        throw Failure(
+            ErrorCode::InvalidArgument,
+            Text::tr("the trace is of a model of %1, this one has %2").arg(named(trace), named(model)).toStdString(),
+            Text::tr("Give the model that made the trace.").toStdString());
 }
 
 void paintBudget(QPainter& painter, QSizeF size, const BudgetLedger& ledger, const std::vector<LegendEntry>& entries)

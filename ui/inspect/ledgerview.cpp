@@ -157,7 +157,7 @@ void LedgerView::refresh()
         page_->showNoModel(service_, no_model);
         return;
     }
-    if (pane.hasText() && costs_->layers() != pane.trace.layers) {
+    if (pane.hasText() && service_->model()->config().sizes() != pane.trace.sizes()) {
         page_->showEmpty(tr("Another model"),
                          tr("The trace is of a model of another shape than the open one: what its widths cost is not "
                             "known here."));

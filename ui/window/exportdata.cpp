@@ -27,8 +27,8 @@ Report reportOf(const Comparison& comparison, const Baseline& baseline, const Fi
             pane.timing = data.timing;
             pane.alone_measured = data.solo_ms.has_value();
             pane.alone_ms = data.solo_ms;
-            if (!data.solo_ms && model && model->latency)
-                pane.alone_ms = soloMs(data.trace, data.prompt_tokens, *model->latency);
+            if (const LatencyTable* table = tableFor(data.trace, model); table && !data.solo_ms)
+                pane.alone_ms = soloMs(data.trace, data.prompt_tokens, *table);
         }
         pane.agreement = data.agreement;
         pane.command = files.commandOf(slot).toStdString();
@@ -67,7 +67,7 @@ FigureSource figureSourceOf(const MainWindow& window)
     source.quantity = window.heatmap()->quantity();
     source.coloring = window.inspection()->coloring()->quantity().value_or(TokenQuantity::Surprisal);
     if (const ModelInfoPtr& model = window.service()->model();
-        model && model->config().numLayers() == source.trace().layers) {
+        model && model->config().sizes() == source.trace().sizes()) {
         source.checkpoint = model->checkpoint;
         source.latency = model->latency;
         source.bytes_per_weight = model->bytes_per_weight;

@@ -186,11 +186,15 @@ void MainWindow::showLatencyStatus()
     const ModelInfoPtr& model = service_->model();
     if (service_->measuring()) latency_->setFullText(tr("Measuring latency…"));
     else if (!model) latency_->setFullText({});
-    else if (model->latency && model->latency->noise > kRoughNoise)
-        latency_->setFullText(tr("Rough latency table: the machine was busy (± %1 %)")
-                                  .arg(QLocale().toString(100 * model->latency->noise, 'f', 0)));
-    else if (model->latency) latency_->setFullText(tr("Latency table of this device"));
-    else latency_->setFullText(tr("Shares are of FLOPs: %1").arg(model->latency_problem));
+    else latency_->setFullText(tableText(*model));
+}
+
+QString MainWindow::tableText(const ModelInfo& model)
+{
+    if (!model.latency) return tr("Shares are of FLOPs: %1").arg(model.latency_problem);
+    if (model.latency->noise <= kRoughNoise) return tr("Latency table of this device");
+    return tr("Rough latency table: the machine was busy (± %1 %)")
+        .arg(QLocale().toString(100 * model.latency->noise, 'f', 0));
 }
 
 void MainWindow::showModels(const std::vector<ModelListEntry>& models)

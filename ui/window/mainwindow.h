@@ -91,6 +91,8 @@ public:
     [[nodiscard]] QString statusText() const;
     /// A text file's content becomes the prompt.
     void openText(const QString& file);
+    /// What the status bar says of a model's latency table.
+    [[nodiscard]] static QString tableText(const ModelInfo& model);
 
 private:
     void makeActions();

@@ -50,7 +50,7 @@ struct PanelProduct {
     float* c = nullptr;
     std::size_t c_stride = 0; ///< floats from one row of C to the next
     bool accumulate = false;  ///< add to what C holds
-    ReadNext next;            ///< of 16- and 32-bit panels only
+    ReadNext next;            ///< not asked for while int8 panels are read
 };
 
 enum class Gate { Silu, GeluTanh, GeluErf };

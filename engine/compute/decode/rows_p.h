@@ -162,21 +162,13 @@ void softmax(float* scores, int begin, int end, int n, float scale, float* share
         sum = hn::Add(sum, seen);
     }
     const float over = 1.0f / hn::GetLane(hn::SumOfLanes(kF, sum));
-    const auto put = [&](int from, int to, auto share) HWY_ATTR {
-        float* HWY_RESTRICT place = shares + static_cast<std::size_t>(from) * stride;
-        for (int i = from; i < to; ++i, place += stride) *place = share(i);
-    };
-    const auto nothing = [](int) { return 0.0f; };
-    put(0, begin, nothing);
-    if (stride == 1) {
-        const V factor = hn::Set(kF, over);
-        int i = begin;
-        for (; i + kLanes <= end; i += kLanes) hn::StoreU(hn::Mul(hn::LoadU(kF, scores + i), factor), kF, shares + i);
-        for (; i < end; ++i) shares[i] = scores[i] * over;
-    } else {
-        put(begin, end, [&](int i) { return scores[i] * over; });
-    }
-    put(end, n, nothing);
+    for (int i = 0; i < begin; ++i) shares[static_cast<std::size_t>(i) * stride] = 0.0f;
+    int next = begin;
+    if (stride == 1) // one row alone: its shares stand together
+        for (; next + kLanes <= end; next += kLanes)
+            hn::StoreU(hn::Mul(hn::LoadU(kF, scores + next), hn::Set(kF, over)), kF, shares + next);
+    for (; next < end; ++next) shares[static_cast<std::size_t>(next) * stride] = scores[next] * over;
+    for (int i = end; i < n; ++i) shares[static_cast<std::size_t>(i) * stride] = 0.0f;
 }
 
 void narrow(PanelType type, const float* x, int n, std::uint16_t* y)

@@ -203,9 +203,9 @@ void Step::normaliseAndChoose(int layer, SubBlock block)
                                                           : chooseWidth(row, layer, block, h,
                                                                         w.scratch[static_cast<std::size_t>(thread)]);
     };
-    const bool choose = std::any_of(w.panes.begin(), w.panes.end(),
-                                    [](const Pane& pane) { return pane.routers != nullptr; });
-    if (sliceRows() > (choose ? kFewChoosingRows : kFewRows)) return pool_.forEach(sliceRows(), normaliseRow);
+    const bool choosing = std::any_of(w.panes.begin(), w.panes.end(),
+                                      [](const Pane& pane) { return pane.routers != nullptr; });
+    if (sliceRows() > (choosing ? kFewChoosingRows : kFewRows)) return pool_.forEach(sliceRows(), normaliseRow);
     for (int r = 0; r < sliceRows(); ++r) normaliseRow(r, 0);
 }
 
